@@ -1,0 +1,1 @@
+"""An intercepting proxy: see ARCHITECTURE.md for the way data travels."""
