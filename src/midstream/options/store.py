@@ -6,7 +6,7 @@ options there are (`options.py`), nor files and environment (`sources.py`).
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from typing import get_type_hints
+from typing import Literal, NamedTuple, get_type_hints
 
 from midstream.errors import OptionsError
 from midstream.options.kinds import BoolKind, OptionalKind, SequenceKind, kind_of
@@ -15,20 +15,27 @@ from midstream.options.option import Declaration, Option
 Subscriber = Callable[[set[str]], None]
 
 
-class Deferred:
+RUN_TIME = "set at run time"
+IfUnknown = Literal["refuse", "warn", "ignore"]
+
+
+class Deferred(NamedTuple):
     """A value for an option that nobody has declared yet; a script may still do so."""
 
-    __slots__ = ("is_required", "source", "value")
-
-    def __init__(self, value: object, source: str, *, is_required: bool) -> None:
-        self.value = value
-        self.source = source
-        self.is_required = is_required
-        """It is a mistake if no script declares the option."""
+    value: object
+    source: str
+    if_unknown: IfUnknown
+    """What to do if no script declares it."""
 
 
 class Text(tuple[str, ...]):
     """Values as a person wrote them, one per flag."""
+
+    __slots__ = ()
+
+
+class Line(str):
+    """One text with the whole value, as in the environment: `;` separates the elements of a list."""
 
     __slots__ = ()
 
@@ -72,6 +79,10 @@ class OptionStore:
     def __setattr__(self, name: str, value: object) -> None:
         self.update(**{name: value})
 
+    def __getattr__(self, name: str) -> object:
+        """Refuse what is no option; typed `object`, so that a misspelt name does not pass the type checker unseen."""
+        raise AttributeError(self._unknown(name)) from None
+
     @property
     def declared(self) -> Mapping[str, Option]:
         """Every option by name, in order of declaration; those of scripts last."""
@@ -113,14 +124,14 @@ class OptionStore:
 
         Raises `OptionsError`.
         """
-        self.assign(values, "set at run time")
+        self.assign(values, RUN_TIME)
 
     def assign(self, values: Mapping[str, object], source: str) -> None:
         """Set `values`, remembering that they come from `source`; `Text` values are read first.
 
         Raises `OptionsError`, and then nothing has changed.
         """
-        accepted = {name: self._accept(self.find(name), value, source) for name, value in values.items()}
+        accepted = {name: self.accept(name, value, source) for name, value in values.items()}
         before = {name: self.__dict__[name] for name in accepted}
         sources = dict(self._sources)
         self.__dict__.update(accepted)
@@ -128,6 +139,13 @@ class OptionStore:
         updated = {name for name, value in accepted.items() if before[name] != value}
         if updated:
             self._notify(updated, before, sources)
+
+    def accept(self, name: str, value: object, source: str) -> object:
+        """Return `value` as the option called `name` would store it.
+
+        Raises `OptionsError` that names the option and the source.
+        """
+        return self._accept(self.find(name), value, source)
 
     def reset(self, *names: str) -> None:
         """Put options back to their defaults."""
@@ -176,9 +194,9 @@ class OptionStore:
             del self._deferred[name]
         self._notify({name}, {name: value}, dict(self._sources))
 
-    def defer(self, name: str, value: object, source: str, *, is_required: bool = True) -> None:
-        """Keep a value for an option that a script may declare later."""
-        self._deferred[name] = Deferred(value, source, is_required=is_required)
+    def defer(self, name: str, waiting: Deferred) -> None:
+        """Keep a value for an option that a script may declare later; a later call wins."""
+        self._deferred[name] = waiting
 
     def check_deferred(self) -> list[str]:
         """Return a warning for each unknown option of the configuration file, once all scripts are loaded.
@@ -187,21 +205,22 @@ class OptionStore:
         """
         warnings = []
         for name, waiting in self._deferred.items():
-            if waiting.is_required:
+            if waiting.if_unknown == "refuse":
                 raise OptionsError(f"{waiting.source}: {self._unknown(name)}")
-            if waiting.source:
+            if waiting.if_unknown == "warn":
                 warnings.append(f"{waiting.source}: {self._unknown(name)}")
         return warnings
 
     def _accept(self, known: Option, value: object, source: str) -> object:
         try:
-            return (
-                read_texts(known, value, self.__dict__.get(known.name))
-                if isinstance(value, Text)
-                else known.accept(value)
-            )
+            match value:
+                case Text():
+                    return read_texts(known, value, self.__dict__.get(known.name))
+                case Line():
+                    return known.read(value)
+            return known.accept(value)
         except OptionsError as fault:
-            where = "" if source == "set at run time" else f" ({source})"
+            where = "" if source == RUN_TIME else f" ({source})"
             raise OptionsError(f"option {known.name}{where}: {fault}") from None
 
     def _still_valid(self, declared: Option) -> object:
