@@ -1,0 +1,91 @@
+"""The stage of a run: the origin is up, CPUs are shared out, and proxies come and go on it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import certificates, nginx
+from harness.load import Wrk
+from harness.peers import Job, Peer, Site
+from harness.processes import Program, StartError, free_port, raise_file_limit, split_cpus
+from harness.results import Result
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long and how often to measure."""
+
+    rounds: int
+    seconds: float
+    warm_seconds: float
+    idle_clients: int
+    soak_requests: int
+    starts: int
+
+
+FULL = Pace(rounds=5, seconds=5, warm_seconds=2, idle_clients=5_000, soak_requests=500_000, starts=7)
+QUICK = Pace(rounds=1, seconds=2, warm_seconds=1, idle_clients=500, soak_requests=20_000, starts=2)
+
+
+@dataclass(frozen=True)
+class Stage:
+    site: Site
+    peers: list[Peer]
+    pace: Pace
+    proxy_cpus: str
+    load_cpus: str
+
+    @contextmanager
+    def proxies(self, job: Job, result: Result) -> Iterator[dict[str, Program]]:
+        """Start every peer for one job; those that fail are noted in the result and left out."""
+        with ExitStack() as running:
+            started = {}
+            for peer in self.peers:
+                try:
+                    started[peer.name] = running.enter_context(self.program(peer, job))
+                except StartError as failure:
+                    result.fail(peer.name, str(failure))
+            yield started
+
+    def program(self, peer: Peer, job: Job) -> Program:
+        port = free_port()
+        log = self.site.directory / f"{peer.name}-{port}.log"
+        return Program(peer.command(self.site, job, port), port=port, cpus=self.proxy_cpus, log=log)
+
+    def wrk(self, port: int, job: Job, *, varied: bool = False) -> Wrk:
+        """Aim load at a proxy: absolute-form to a forward proxy, a path to a reverse one."""
+        url = f"https://localhost:{port}/small" if job.tls else f"http://127.0.0.1:{port}/small"
+        target = "/small" if job.tls else self.small_url
+        return Wrk(url, target=target, directory=self.site.directory, cpus=self.load_cpus, varied=varied)
+
+    def direct_wrk(self, job: Job) -> Wrk:
+        """Aim the same load at the origin itself."""
+        port = self.site.origin.https if job.tls else self.site.origin.http
+        url = f"https://localhost:{port}/small" if job.tls else f"http://127.0.0.1:{port}/small"
+        return Wrk(url, target="/small", directory=self.site.directory, cpus=self.load_cpus)
+
+    @property
+    def small_url(self) -> str:
+        return f"http://127.0.0.1:{self.site.origin.http}/small"
+
+    @property
+    def big_url(self) -> str:
+        return f"http://127.0.0.1:{self.site.origin.http}/big"
+
+
+@contextmanager
+def open_stage(peers: list[Peer], pace: Pace) -> Iterator[Stage]:
+    raise_file_limit()
+    proxy_cpus, load_cpus = split_cpus()
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        directory = Path(name)
+        directory.chmod(0o755)  # nginx drops its privileges and still has to read the documents
+        listen = nginx.Origin(free_port(), free_port())
+        made = certificates.make(directory)
+        command = nginx.origin(directory, listen, made)
+        with Program(command, port=listen.http, cpus=load_cpus, log=directory / "origin.log"):
+            yield Stage(Site(directory, listen, made), peers, pace, proxy_cpus, load_cpus)

@@ -1,0 +1,105 @@
+"""Requests per second with many keep-alive connections: in clear text, with TLS on both sides, with a script.
+
+All peers run at once and take turns, round by round, so that a slow minute of the machine hits them all alike. The
+figure is the median round. The share of its CPU tells whether a proxy was the bottleneck, or the load beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median
+
+from harness.load import LoadError, Wrk
+from harness.peers import MIDSTREAM, MITMDUMP, NGINX, Job
+from harness.processes import Program
+from harness.results import Result
+from harness.stage import Stage
+
+CONNECTIONS = 50
+DIRECT = "no proxy"
+
+
+@dataclass
+class _Series:
+    """The rounds of one peer."""
+
+    rates: list[float] = field(default_factory=list)
+    p99_us: list[float] = field(default_factory=list)
+    cpu_shares: list[float] = field(default_factory=list)
+    cpu_us: list[float] = field(default_factory=list)
+
+    def cells(self) -> list[str]:
+        return [
+            f"{median(self.rates):,.0f}",
+            f"{min(self.rates):,.0f} … {max(self.rates):,.0f}",
+            f"{median(self.p99_us) / 1000:.2f}",
+            f"{median(self.cpu_shares):.0%}" if self.cpu_shares else "-",
+            f"{median(self.cpu_us):.1f}" if self.cpu_us else "-",
+        ]
+
+
+def plain(stage: Stage) -> Result:
+    result = _compare(stage, Job(), "plain", "HTTP/1.1 in clear text through a forward proxy")
+    _promise(result, over_mitmdump=20, over_nginx=0.4)
+    return result
+
+
+def tls(stage: Stage) -> Result:
+    result = _compare(stage, Job(tls=True), "tls", "HTTP/1.1 with TLS on both sides, reverse proxy")
+    _promise(result, over_mitmdump=20, over_nginx=None)
+    return result
+
+
+def script(stage: Stage) -> Result:
+    result = _compare(stage, Job(script=True), "script", "Clear text, a script sets one header in request and response")
+    _promise(result, over_mitmdump=20, over_nginx=None)
+    return result
+
+
+def _compare(stage: Stage, job: Job, name: str, title: str) -> Result:
+    columns = ["requests/s (median)", "slowest … fastest round", "p99 ms", "CPU of the proxy", "CPU µs per request"]
+    result = Result(name, f"{title}, {CONNECTIONS} connections", columns)
+    with stage.proxies(job, result) as programs:
+        loads: dict[str, tuple[Wrk, Program | None]] = {DIRECT: (stage.direct_wrk(job), None)}
+        loads |= {name: (stage.wrk(program.port, job), program) for name, program in programs.items()}
+        series = _take_turns(stage, loads, result)
+    for peer, rounds in series.items():
+        result.add(peer, *rounds.cells())
+    result.rates = {peer: median(rounds.rates) for peer, rounds in series.items()}
+    return result
+
+
+def _take_turns(stage: Stage, loads: dict[str, tuple[Wrk, Program | None]], result: Result) -> dict[str, _Series]:
+    series = {name: _Series() for name in loads}
+    for number in range(stage.pace.rounds + 1):
+        for name in list(series):
+            try:
+                _one_round(stage, *loads[name], series[name], is_warm_up=number == 0)
+            except LoadError as failure:
+                result.fail(name, str(failure))
+                del series[name]
+    return series
+
+
+def _one_round(stage: Stage, wrk: Wrk, program: Program | None, into: _Series, *, is_warm_up: bool) -> None:
+    before = program.cpu_seconds() if program else 0.0
+    load = wrk.run(connections=CONNECTIONS, seconds=stage.pace.warm_seconds if is_warm_up else stage.pace.seconds)
+    if is_warm_up:
+        return
+    into.rates.append(load.rate)
+    into.p99_us.append(load.p99_us)
+    if program:
+        spent = program.cpu_seconds() - before
+        into.cpu_shares.append(spent / load.seconds)
+        into.cpu_us.append(spent / load.requests * 1e6)
+
+
+def _promise(result: Result, *, over_mitmdump: float, over_nginx: float | None) -> None:
+    ours = result.rates.get(MIDSTREAM)
+    _ratio(result, f"≥ {over_mitmdump:g} times mitmdump", ours, result.rates.get(MITMDUMP), over_mitmdump)
+    if over_nginx is not None:
+        _ratio(result, f"≥ {over_nginx:g} times nginx proxy_pass", ours, result.rates.get(NGINX), over_nginx)
+
+
+def _ratio(result: Result, promise: str, ours: float | None, theirs: float | None, floor: float) -> None:
+    result.at_least(promise, ours / theirs if ours and theirs else None, floor, " times")
