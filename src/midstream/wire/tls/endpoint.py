@@ -1,0 +1,320 @@
+"""One end of a TLS connection over memory buffers: ciphertext in, plaintext out, and back.
+
+An endpoint knows no transport, so endpoints nest: what one calls plaintext can be another's ciphertext (TLS-32).
+It never decides which certificate or versions to use: that is the context's business.
+"""
+
+import ssl
+from collections.abc import Callable
+from typing import Final, Protocol, TypeAlias
+
+from midstream.errors import UsageError
+from midstream.wire.tls.failure import TlsError, closed_in_handshake, explain, not_tls, refused_certificate
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+RECORD_SIZE: Final = 16384
+"""The most plaintext that one record carries (RFC 8446 §5.1)."""
+FIRST_BYTES: Final = frozenset({21, 22})
+"""Content types with which TLS can begin: an alert (from a peer that gives up at once) or a handshake record."""
+_DER: Final = 2
+
+
+class TlsEndpoint(Protocol):
+    """What the proxy needs of a TLS implementation.
+
+    The order of work: `start()` once and send what it returns; then for all bytes that arrive `receive()`, and send
+    what `take_output()` returns, also after an error. A failure is raised once, by whichever call met it; afterwards the
+    endpoint is silent: what it is given is dropped, and what it returns is empty.
+    """
+
+    @property
+    def is_established(self) -> bool:
+        """The handshake is complete."""
+        ...
+
+    @property
+    def is_closed(self) -> bool:
+        """The peer said that it will send no more (close_notify)."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """The negotiated version, as in `TLSv1.3`; empty before the handshake is complete."""
+        ...
+
+    @property
+    def cipher(self) -> str:
+        """The cipher suite in OpenSSL's spelling; empty before the handshake is complete."""
+        ...
+
+    @property
+    def alpn(self) -> bytes | None:
+        """The application protocol that was agreed on."""
+        ...
+
+    @property
+    def peer_chain(self) -> list[bytes]:
+        """The peer's certificates as DER, its own first; empty if it showed none."""
+        ...
+
+    @property
+    def session(self) -> object | None:
+        """The session, to be given to the next endpoint with the same peer; ask after data came (TLS 1.3 tickets)."""
+        ...
+
+    @property
+    def was_resumed(self) -> bool:
+        """The handshake continued an earlier session."""
+        ...
+
+    def start(self) -> bytes:
+        """Begin the handshake and return the bytes to send: a client's hello, nothing for a server."""
+        ...
+
+    def receive(self, data: bytes) -> bytes:
+        """Take ciphertext and return the plaintext that it completed.
+
+        Raises:
+            TlsError: The connection failed; its `plain` has what came whole before the fault.
+
+        """
+        ...
+
+    def take_output(self) -> bytes:
+        """Return ciphertext that waits to be sent: handshake messages, alerts, key updates."""
+        ...
+
+    def send(self, plain: bytes) -> bytes:
+        """Encrypt and return the ciphertext to send.
+
+        Before the handshake is complete the plaintext is kept and appears in `take_output()` later. After `close()` or
+        a failure it is dropped.
+        """
+        ...
+
+    def close(self) -> bytes:
+        """Say that we send no more and return the ciphertext (close_notify); receiving goes on."""
+        ...
+
+    def eof(self) -> bool:
+        """Take note of the transport's end; True if it cut the stream off (no close_notify came before).
+
+        Raises:
+            TlsError: The handshake was not complete.
+
+        """
+        ...
+
+
+class StdlibEndpoint:
+    """A `TlsEndpoint` over the standard library's `ssl`, the fast one."""
+
+    __slots__ = (
+        "_has_answered",
+        "_incoming",
+        "_kept",
+        "_outgoing",
+        "_put",
+        "_ssl",
+        "_step",
+        "is_closed",
+        "is_established",
+        "server_side",
+    )
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        *,
+        server_side: bool,
+        server_hostname: str | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> None:
+        """Make an endpoint.
+
+        Raises:
+            UsageError: `server_hostname` cannot be a host name, or the context cannot be used for this side.
+
+        """
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        try:
+            self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side, server_hostname, session)
+        except (ValueError, ssl.SSLError) as error:
+            msg = f"TLS cannot be started for {server_hostname!r}: {error}"
+            raise UsageError(msg) from error
+        self._kept = bytearray()
+        self._step: Callable[[Buffer], bytes] = self._first
+        self._put: Callable[[Buffer], None] = self._keep
+        self._has_answered = False
+        self.server_side = server_side
+        self.is_established = False
+        self.is_closed = False
+
+    def start(self) -> bytes:
+        if not self.server_side:
+            self._shake(b"")
+        return self._outgoing.read()
+
+    def receive(self, data: bytes) -> bytes:
+        return self._step(data)
+
+    def take_output(self) -> bytes:
+        return self._outgoing.read()
+
+    def send(self, plain: bytes) -> bytes:
+        self._put(plain)
+        return self._outgoing.read()
+
+    def close(self) -> bytes:
+        if self._put != drop:
+            self._put = drop
+            try:
+                self._ssl.unwrap()
+            except ssl.SSLError:
+                pass  # the peer's own close_notify is outstanding, or the handshake is: both are as they should be
+        return self._outgoing.read()
+
+    def eof(self) -> bool:
+        was_over = self._step == silence
+        self._end()
+        if not self.is_established and not was_over:
+            raise closed_in_handshake(server_side=self.server_side, has_answered=self._has_answered)
+        return not (self.is_closed or was_over)
+
+    @property
+    def version(self) -> str:
+        return (self._ssl.version() or "") if self.is_established else ""
+
+    @property
+    def cipher(self) -> str:
+        cipher = self._ssl.cipher() if self.is_established else None
+        return cipher[0] if cipher else ""
+
+    @property
+    def alpn(self) -> bytes | None:
+        name = self._ssl.selected_alpn_protocol()
+        return name.encode() if name else None
+
+    @property
+    def peer_chain(self) -> list[bytes]:
+        return _chain_of(self._ssl) if self.is_established else []
+
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        return self._ssl.session
+
+    @property
+    def was_resumed(self) -> bool:
+        return bool(self._ssl.session_reused)
+
+    # The steps of receiving: first bytes → handshake → reading → silence.
+
+    def _first(self, data: Buffer) -> bytes:
+        if not data:
+            return b""
+        if data[0] not in FIRST_BYTES:
+            self._end()
+            raise not_tls(bytes(data[:64]), server_side=self.server_side)
+        self._step = self._shake
+        return self._shake(data)
+
+    def _shake(self, data: Buffer) -> bytes:
+        self._incoming.write(data)
+        try:
+            self._ssl.do_handshake()
+        except ssl.SSLWantReadError:
+            self._has_answered = self._has_answered or (self.server_side and self._outgoing.pending > 0)
+            return b""
+        except ssl.SSLError as error:
+            raise self._failure(error) from error
+        self.is_established = True
+        self._step = self._read
+        if self._put != drop:
+            self._put = self._write
+            self._flush()
+        return self._read(b"")
+
+    def _read(self, data: Buffer) -> bytes:
+        incoming = self._incoming
+        incoming.write(data)
+        pieces: list[bytes] = []
+        try:
+            while incoming.pending:
+                piece = self._ssl.read(RECORD_SIZE)
+                if not piece:
+                    self.is_closed = True
+                    break
+                if not pieces and not incoming.pending:
+                    return piece
+                pieces.append(piece)
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self.is_closed = True
+        except ssl.SSLError as error:
+            raise self._failure(error, b"".join(pieces)) from error
+        if self._kept:
+            self._flush()
+        return b"".join(pieces)
+
+    # The steps of sending: keeping until the handshake is complete → writing → dropping.
+
+    def _keep(self, plain: Buffer) -> None:
+        self._kept += plain
+
+    def _write(self, plain: Buffer) -> None:
+        done, size = 0, len(plain)
+        view = plain
+        try:
+            while done < size:
+                done += self._ssl.write(view)
+                if done < size:
+                    view = memoryview(plain)[done:]
+        except ssl.SSLWantReadError:  # a renegotiation is under way (TLS 1.2): go on when it is done
+            self._kept += view
+            self._put = self._keep
+        except ssl.SSLError as error:
+            raise self._failure(error) from error
+
+    def _flush(self) -> None:
+        kept, self._kept = self._kept, bytearray()
+        self._put = self._write
+        self._write(kept)
+
+    def _end(self) -> None:
+        self._step = silence
+        self._put = drop
+
+    def _failure(self, error: ssl.SSLError, plain: bytes = b"") -> TlsError:
+        self._end()
+        peer = "client" if self.server_side else "server"
+        if isinstance(error, ssl.SSLCertVerificationError):
+            failure = refused_certificate(error.verify_message, peer)
+        else:
+            failure = explain(error.reason or str(error), peer, established=self.is_established)
+        failure.plain = plain
+        return failure
+
+
+def silence(_data: Buffer) -> bytes:
+    """Receive when all is over; a plain function, so that a finished endpoint is freed without a garbage collection."""
+    return b""
+
+
+def drop(_plain: Buffer) -> None:
+    """Send when all is over."""
+
+
+def _chain_of(tls: ssl.SSLObject) -> list[bytes]:
+    """Return the peer's chain; Python offers it publicly from 3.13 on only, and a resumed session knows just the first."""
+    if hasattr(tls, "get_unverified_chain"):
+        chain: list[bytes] = list(tls.get_unverified_chain() or ())
+    else:
+        hidden = tls._sslobj.get_unverified_chain()  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+        chain = [certificate.public_bytes(_DER) for certificate in hidden or ()]
+    if not chain:
+        leaf = tls.getpeercert(binary_form=True)
+        return [leaf] if leaf else []
+    return chain
