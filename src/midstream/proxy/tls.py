@@ -1,0 +1,269 @@
+"""Which TLS endpoint a connection gets: options, certificates and kept contexts meet here.
+
+Contexts are kept by all that went into them, so that a changed option takes effect with the next connection and nothing
+has to be thrown away by hand. Sessions towards servers live beside the context they belong to, and die with it.
+"""
+
+import os
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+from cryptography import x509
+
+from midstream.errors import OptionsError
+from midstream.pki.contexts import context_towards_clients, context_towards_servers
+from midstream.pki.leaf import Leaf
+from midstream.pki.lru import Lru
+from midstream.pki.names import LeafNames, a_label, ip_address
+from midstream.pki.pem import CERTIFICATE_FAULTS, Identity, read_identity
+from midstream.pki.store import CertStore
+from midstream.pki.terms import Terms, Trust
+from midstream.wire.tls.endpoint import StdlibEndpoint, TlsEndpoint
+
+CLIENT_CONTEXTS = 500
+SERVER_CONTEXTS = 32
+"""Each holds all trusted certificates, about 0.7 MB."""
+SESSIONS = 500
+KEYLOG_VARIABLES = ("MIDSTREAM_SSLKEYLOGFILE", "SSLKEYLOGFILE")
+
+
+class TlsOptions(Protocol):
+    """The options that decide about TLS."""
+
+    @property
+    def ssl_insecure(self) -> bool: ...
+    @property
+    def ssl_verify_upstream_trusted_ca(self) -> str | None: ...
+    @property
+    def ssl_verify_upstream_trusted_confdir(self) -> str | None: ...
+    @property
+    def tls_version_client_min(self) -> str: ...
+    @property
+    def tls_version_client_max(self) -> str: ...
+    @property
+    def tls_version_server_min(self) -> str: ...
+    @property
+    def tls_version_server_max(self) -> str: ...
+    @property
+    def ciphers_client(self) -> str | None: ...
+    @property
+    def ciphers_server(self) -> str | None: ...
+    @property
+    def tls_ecdh_curve_client(self) -> str | None: ...
+    @property
+    def tls_ecdh_curve_server(self) -> str | None: ...
+    @property
+    def tls_keylog_file(self) -> str | None: ...
+    @property
+    def request_client_cert(self) -> bool: ...
+    @property
+    def client_certs(self) -> str | None: ...
+    @property
+    def cert_passphrase(self) -> str | None: ...
+    @property
+    def add_upstream_certs_to_client_chain(self) -> bool: ...
+
+
+class TlsProfiles:
+    """Hands out TLS endpoints for both legs."""
+
+    def __init__(self, options: TlsOptions, store: CertStore, *, environment: Mapping[str, str] = os.environ) -> None:
+        self.store = store
+        self._options = options
+        self._environment = environment
+        self._towards_clients: Lru[_ClientKey, ssl.SSLContext] = Lru(CLIENT_CONTEXTS)
+        self._towards_servers: Lru[_ServerKey, _ServerProfile] = Lru(SERVER_CONTEXTS)
+        self._identities: Lru[tuple[str, int], Identity] = Lru(SERVER_CONTEXTS)
+        self.check()
+
+    def check(self) -> None:
+        """Try the options out.
+
+        Raises:
+            OptionsError: one of them cannot be met; the message names it.
+
+        """
+        self._client_terms(()).version_range()
+        self.server_endpoint("localhost", sni=None, alpn=())
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know about the TLS options."""
+        return [*self._client_terms(()).warnings(), *self._server_terms(()).warnings()]
+
+    def client_endpoint(
+        self, names: LeafNames, *, alpn: tuple[bytes, ...] = (), upstream_chain: Sequence[bytes] = ()
+    ) -> TlsEndpoint:
+        """Make the endpoint that faces a client, with a certificate for these names.
+
+        `alpn` are the protocols we choose from, the preferred one first; `upstream_chain` are the certificates (DER)
+        that the server showed, appended to ours if the options say so.
+        """
+        leaf = self.store.leaf_for(names)
+        extra = tuple(upstream_chain) if self._options.add_upstream_certs_to_client_chain else ()
+        terms = self._client_terms(alpn)
+        key = _ClientKey(leaf, extra, terms)
+        context = self._towards_clients.get(key)
+        if context is None:
+            context = context_towards_clients(terms, _with_chain(leaf.identity, extra))
+            self._towards_clients.put(key, context)
+        return StdlibEndpoint(context, server_side=True)
+
+    def server_endpoint(
+        self,
+        host: str,
+        *,
+        sni: str | None = None,
+        alpn: tuple[bytes, ...] = (),
+        client_cert: str | None = None,
+        port: int = 0,
+        is_insecure: bool | None = None,
+    ) -> TlsEndpoint:
+        """Make the endpoint that faces a server (or a parent proxy), which has to prove to be `sni`, else `host`.
+
+        `sni` is sent if it is a name; without one the host is. `client_cert` is a PEM file to use instead of what
+        the option client_certs has for the server. `is_insecure` overrides the option for this server.
+        """
+        name = _server_name(sni) or _server_name(host) or host
+        certificate = self._client_certificate(client_cert, name, host)
+        profile = self._server_profile(alpn, certificate, is_insecure)
+        key = (host, port, name)
+        return _ResumableEndpoint(profile, key)
+
+    def remember_session(self, endpoint: TlsEndpoint) -> None:
+        """Keep the session of a server's endpoint for the next one; call it when data came, or at the end."""
+        if isinstance(endpoint, _ResumableEndpoint):
+            endpoint.remember()
+
+    def _server_profile(
+        self, alpn: tuple[bytes, ...], certificate: Identity | None, is_insecure: bool | None
+    ) -> "_ServerProfile":
+        options = self._options
+        trust = Trust(
+            is_insecure=options.ssl_insecure if is_insecure is None else is_insecure,
+            ca_file=options.ssl_verify_upstream_trusted_ca,
+            ca_directory=options.ssl_verify_upstream_trusted_confdir,
+        )
+        terms = self._server_terms(alpn)
+        key = _ServerKey(terms, trust, certificate)
+        profile = self._towards_servers.get(key)
+        if profile is None:
+            profile = _ServerProfile(context_towards_servers(terms, trust, certificate))
+            self._towards_servers.put(key, profile)
+        return profile
+
+    def _client_certificate(self, path: str | None, *names: str) -> Identity | None:
+        path = path or find_client_certificate(self._options.client_certs, *names)
+        if path is None:
+            return None
+        try:
+            key = (path, os.stat(path).st_mtime_ns)
+        except OSError as error:
+            raise OptionsError(f"client_certs: cannot read {path}: {error.strerror}.") from error
+        identity = self._identities.get(key)
+        if identity is None:
+            identity = read_identity(path, self._options.cert_passphrase)
+            self._identities.put(key, identity)
+        return identity
+
+    def _client_terms(self, alpn: tuple[bytes, ...]) -> Terms:
+        options = self._options
+        return Terms(
+            side="client",
+            minimum=options.tls_version_client_min,
+            maximum=options.tls_version_client_max,
+            ciphers=options.ciphers_client,
+            curve=options.tls_ecdh_curve_client,
+            alpn=alpn,
+            keylog_file=self._keylog_file(),
+        )
+
+    def _server_terms(self, alpn: tuple[bytes, ...]) -> Terms:
+        options = self._options
+        return Terms(
+            side="server",
+            minimum=options.tls_version_server_min,
+            maximum=options.tls_version_server_max,
+            ciphers=options.ciphers_server,
+            curve=options.tls_ecdh_curve_server,
+            alpn=alpn,
+            keylog_file=self._keylog_file(),
+        )
+
+    def _keylog_file(self) -> str | None:
+        path = self._options.tls_keylog_file
+        if not path:
+            path = next((self._environment[name] for name in KEYLOG_VARIABLES if self._environment.get(name)), None)
+        return os.path.expanduser(path) if path else None
+
+
+def find_client_certificate(setting: str | None, *names: str) -> str | None:
+    """Find our certificate for a server: the file of the option client_certs, or `<name>.pem` in its directory."""
+    if not setting:
+        return None
+    setting = os.path.expanduser(setting)
+    if not os.path.isdir(setting):
+        return setting
+    paths = (os.path.join(setting, f"{name}.pem") for name in names if os.sep not in name)
+    return next((path for path in paths if os.path.exists(path)), None)
+
+
+class _ClientKey(msgspec.Struct, frozen=True):
+    leaf: Leaf
+    upstream_chain: tuple[bytes, ...]
+    terms: Terms
+
+
+class _ServerKey(msgspec.Struct, frozen=True):
+    terms: Terms
+    trust: Trust
+    certificate: Identity | None
+
+
+class _ServerProfile:
+    """A context towards servers and the sessions that were made with it."""
+
+    __slots__ = ("context", "sessions")
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.context = context
+        self.sessions: Lru[tuple[str, int, str], ssl.SSLSession] = Lru(SESSIONS)
+
+
+class _ResumableEndpoint(StdlibEndpoint):
+    """An endpoint towards a server that knows where its session is kept."""
+
+    __slots__ = ("_key", "_profile")
+
+    def __init__(self, profile: _ServerProfile, key: tuple[str, int, str]) -> None:
+        self._profile = profile
+        self._key = key
+        super().__init__(profile.context, server_side=False, server_hostname=key[2], session=profile.sessions.get(key))
+
+    def remember(self) -> None:
+        session = self.session
+        if session is not None and (session.has_ticket or (session.id and self.version != "TLSv1.3")):
+            self._profile.sessions.put(self._key, session)
+
+
+def _server_name(name: str | None) -> str | None:
+    """Give a name as it is sent and verified: an address, or A-labels without a final dot; None if it is neither."""
+    if not name:
+        return None
+    address = ip_address(name)
+    return str(address) if address is not None else a_label(name)
+
+
+def _with_chain(identity: Identity, extra: tuple[bytes, ...]) -> Identity:
+    """Append certificates that can be read."""
+    if not extra:
+        return identity
+    found: list[x509.Certificate] = []
+    for der in extra:
+        try:
+            found.append(x509.load_der_x509_certificate(der))
+        except CERTIFICATE_FAULTS:
+            continue
+    return Identity(identity.key, identity.certificate, (*identity.chain, *found))
