@@ -1,0 +1,46 @@
+"""What users see: flows, messages, headers, connections. Plain data; nothing here reads a socket."""
+
+from midstream.flow.annotation import Annotation
+from midstream.flow.body import Body, BodyState
+from midstream.flow.certificate import Cert
+from midstream.flow.connection import Client, Connection, ConnectionState, ModeName, ProxyMode, Server
+from midstream.flow.flow import ControlException, Error, Flow
+from midstream.flow.headers import Headers
+from midstream.flow.http import HTTPFlow
+from midstream.flow.message import Message
+from midstream.flow.multidict import MultiDict, MultiDictView
+from midstream.flow.request import Request
+from midstream.flow.response import Response
+from midstream.flow.tcp import TCPFlow, TCPMessage
+from midstream.flow.udp import UDPFlow, UDPMessage
+from midstream.flow.websocket import Opcode, WebSocketData, WebSocketMessage
+
+__all__ = [
+    "Annotation",
+    "Body",
+    "BodyState",
+    "Cert",
+    "Client",
+    "Connection",
+    "ConnectionState",
+    "ControlException",
+    "Error",
+    "Flow",
+    "HTTPFlow",
+    "Headers",
+    "Message",
+    "ModeName",
+    "MultiDict",
+    "MultiDictView",
+    "Opcode",
+    "ProxyMode",
+    "Request",
+    "Response",
+    "Server",
+    "TCPFlow",
+    "TCPMessage",
+    "UDPFlow",
+    "UDPMessage",
+    "WebSocketData",
+    "WebSocketMessage",
+]

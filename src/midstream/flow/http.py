@@ -1,0 +1,63 @@
+"""One HTTP exchange: a request, its response, and what came between or after."""
+
+from typing import Any, ClassVar
+
+from midstream.flow.flow import Flow
+from midstream.flow.headers import Headers
+from midstream.flow.message import Message
+from midstream.flow.request import Request
+from midstream.flow.response import Response
+from midstream.flow.websocket import WebSocketData
+
+__all__ = ["HTTPFlow", "Headers", "Message", "Request", "Response"]
+
+
+class HTTPFlow(Flow):
+    """A request and its answer."""
+
+    type: ClassVar[str] = "http"
+
+    request: Request
+    """What the client asked."""
+    response: Response | None = None
+    """The final answer; a script may set it before there is one."""
+    websocket: WebSocketData | None = None
+    """The messages, if the exchange became a WebSocket connection."""
+
+    _informational: list[Response] | None = None
+
+    @property
+    def informational(self) -> list[Response]:
+        """The interim responses (1xx) relayed before the final one."""
+        if self._informational is None:
+            self._informational = []
+        return self._informational
+
+    @informational.setter
+    def informational(self, value: list[Response]) -> None:
+        self._informational = value
+
+    @property
+    def timestamp_start(self) -> float:
+        """When the request began."""
+        return self.request.timestamp_start
+
+    def __repr__(self) -> str:
+        parts = [getattr(self, "request", None), self.response, self.websocket, self.error]
+        return f"<HTTPFlow {' '.join(repr(part) for part in parts if part is not None)}>"
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            **super()._state(),
+            "request": self.request.get_state(),
+            "response": None if self.response is None else self.response.get_state(),
+            "websocket": None if self.websocket is None else self.websocket.get_state(),
+            "informational": [response.get_state() for response in self._informational or ()],
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        super()._restore(state)
+        self.request = Request.from_state(state["request"])
+        self.response = None if state["response"] is None else Response.from_state(state["response"])
+        self.websocket = None if state["websocket"] is None else WebSocketData.from_state(state["websocket"])
+        self.informational = [Response.from_state(saved) for saved in state.get("informational", ())]
