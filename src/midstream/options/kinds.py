@@ -144,6 +144,11 @@ class PathKind(StrKind):
             raise self.refuse(value)
         return os.path.expanduser(path)
 
+    def show(self, value: object) -> str:
+        home = os.path.join(os.path.expanduser("~"), "")
+        path = str(value)
+        return "~/" + path.removeprefix(home) if path.startswith(home) else path
+
     def within(self, folder: str, value: object) -> object:
         return os.path.join(folder, value) if isinstance(value, str) and value else value
 

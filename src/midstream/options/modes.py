@@ -28,8 +28,8 @@ OPEN_MODES = frozenset({"regular", "upstream", "socks5"})
 _LATER = frozenset({"dns", "wireguard", "local", "tun"})
 _LATER_SCHEMES = frozenset({"http3", "quic", "udp", "dtls", "dns"})
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
-_ALL_INTERFACES = frozenset({"", "*"})
-_WILDCARDS = _ALL_INTERFACES | {"0.0.0.0", "::"}  # noqa: S104 - recognised, not bound
+ALL_INTERFACES = frozenset({"", "*"})
+_WILDCARDS = ALL_INTERFACES | {"0.0.0.0", "::"}  # noqa: S104 - recognised, not bound
 
 
 class ModeSpec(msgspec.Struct, frozen=True):
@@ -101,7 +101,7 @@ def listeners(options: _ListenOptions) -> list[Listener]:
     for text in options.mode:
         spec = ModeSpec.parse(text)
         host, port = spec.listen_at(options.listen_host, options.listen_port)
-        listener = Listener(spec, "" if host in _ALL_INTERFACES else host, port)
+        listener = Listener(spec, "" if host in ALL_INTERFACES else host, port)
         _refuse_collision(planned, listener)
         _refuse_open_proxy(options, listener)
         planned.append(listener)

@@ -81,7 +81,7 @@ class OptionStore:
 
     def __getattr__(self, name: str) -> object:
         """Refuse what is no option; typed `object`, so that a misspelt name does not pass the type checker unseen."""
-        raise AttributeError(self._unknown(name)) from None
+        raise AttributeError(name if name.startswith("_") else self._unknown(name))
 
     @property
     def declared(self) -> Mapping[str, Option]:

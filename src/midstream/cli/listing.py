@@ -1,0 +1,84 @@
+"""`midstream options` and `midstream commands`: what there is to set and to call, that of scripts included."""
+
+import json
+from typing import Any
+
+import click
+
+from midstream.cli.flags import option_flags, options_from
+from midstream.cli.logs import log_to_terminal
+from midstream.cli.serve import run_in_loop, started
+from midstream.options import Options
+from midstream.options.option import Option
+
+
+@option_flags
+@click.command()
+@click.option("--json", "is_json", is_flag=True, help="Print JSON.")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+def options(names: tuple[str, ...], *, is_json: bool, **params: Any) -> None:
+    """List all options, or those named, with their values and where these come from."""
+    found = options_from(params)
+    if found.scripts:
+        log_to_terminal(found.termlog_verbosity)
+        run_in_loop(found, lambda: _load_scripts(found))
+    chosen = [found.find(name.replace("-", "_")) for name in names] or list(found.declared.values())
+    if is_json:
+        click.echo(json.dumps([as_json(found, known) for known in chosen], indent=2))
+        return
+    group = None
+    for known in chosen:
+        if known.group != group:
+            group = known.group
+            click.secho(f"\n{group}", bold=True)
+        click.echo(as_text(found, known))
+
+
+@option_flags
+@click.command()
+def commands(**params: Any) -> None:
+    """List the commands of built-in addons and of scripts."""
+    found = options_from(params)
+    log_to_terminal(found.termlog_verbosity)
+    for signature, description in run_in_loop(found, lambda: _commands(found)):
+        click.echo(signature)
+        if description:
+            click.echo(f"    {description}")
+
+
+def as_text(found: Options, known: Option) -> str:
+    """Return the paragraph about one option."""
+    value = click.style(found.show(known.name) or "(nothing)", fg="cyan")
+    source = found.explain(known.name)
+    came = "" if source == "default" else f", from {source}; default {known.kind.show(known.default) or '(nothing)'}"
+    return f"  {click.style(known.name, bold=True)} = {value}  ({known.kind.name}{came})\n      {known.help}"
+
+
+def as_json(found: Options, known: Option) -> dict[str, Any]:
+    """Return what is known about one option as JSON takes it."""
+    return {
+        "name": known.name,
+        "type": known.kind.name,
+        "expects": known.kind.expects,
+        "value": found.value(known.name),
+        "default": known.default,
+        "source": found.explain(known.name),
+        "help": known.help,
+        "group": known.group,
+        "flags": [*known.flags, *known.off_flags],
+    }
+
+
+async def _load_scripts(found: Options) -> None:
+    """Let scripts declare their options, without opening a port."""
+    found.update(server=False)
+    async with started(found, ()):
+        pass
+
+
+async def _commands(found: Options) -> list[tuple[str, str]]:
+    from midstream.addons import default_addons  # noqa: PLC0415 - other commands must not pay for it
+
+    found.update(server=False)
+    async with started(found, default_addons()) as engine:
+        return [(str(each), each.help.partition("\n")[0]) for each in engine.commands.commands.values()]

@@ -1,0 +1,45 @@
+"""What is said about a started proxy: one line per listener, and where to find the CA."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from midstream.options import ModeSpec, Options
+from midstream.options.modes import ALL_INTERFACES
+
+_SCHEMES = {"regular": "http", "upstream": "http", "reverse": "http", "socks5": "socks5", "transparent": ""}
+
+
+class Bound(Protocol):
+    """A listener that has its port."""
+
+    @property
+    def spec(self) -> ModeSpec: ...
+    @property
+    def address(self) -> tuple[str, int]: ...
+
+
+def start_lines(options: Options, bound: Iterable[Bound]) -> list[str]:
+    """Return the lines to print once the proxy listens."""
+    lines = [describe(listener) for listener in bound]
+    if lines:
+        lines.append(f"For https, let clients trust the CA in {options.confdir}: see `midstream trust`.")
+    return lines
+
+
+def describe(listener: Bound) -> str:
+    """Say what listens where: `regular proxy at http://127.0.0.1:8080`."""
+    spec = listener.spec
+    where = url(_SCHEMES[spec.name], listener.address)
+    if spec.address is None:
+        return f"{spec.name} proxy at {where}"
+    target = url(spec.scheme, spec.address)
+    return f"{spec.name} proxy at {where}, {'for' if spec.name == 'reverse' else 'through'} {target}"
+
+
+def url(scheme: str, address: tuple[str, int]) -> str:
+    """Write an address as people type it."""
+    host, port = address[0], address[1]
+    if host in ALL_INTERFACES:
+        host = "*"
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"{scheme}://{place}" if scheme else place

@@ -1,0 +1,122 @@
+"""`midstream run -- COMMAND`: run a command with the proxy around it, and leave with its exit code."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import click
+
+from midstream.cli.childenv import child_environment, make_bundle
+from midstream.cli.flags import option_flags, options_from
+from midstream.cli.logs import log_to_terminal
+from midstream.cli.notices import url
+from midstream.cli.serve import run_in_loop, started
+from midstream.errors import UsageError
+from midstream.options import Options
+from midstream.options.modes import ALL_INTERFACES
+
+CA_FILE = "midstream-ca-cert.pem"
+NOT_FOUND = 127
+NOT_EXECUTABLE = 126
+
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1", **dict.fromkeys(ALL_INTERFACES, "127.0.0.1")}  # noqa: S104 - replaced, not bound
+
+
+@option_flags
+@click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
+@click.option(
+    "--no-proxy", metavar="HOSTS", default="", help="Hosts that the command reaches directly, separated by commas."
+)
+@click.argument("command", nargs=-1, required=True, metavar="-- COMMAND [ARGUMENT]...")
+def run(command: tuple[str, ...], no_proxy: str, **params: Any) -> int:
+    """Run COMMAND with the proxy around it, on a free port, and leave with its exit code.
+
+    Sets the proxy variables, and those that make common runtimes trust the CA, for COMMAND alone: nothing is
+    installed. Flows are printed to standard error, so that the command's own output stays its own.
+    """
+    options = options_from(params, listen_port=0 if params["listen_port"] is None else None)
+    check_modes_for_run(options)
+    log_to_terminal(options.termlog_verbosity)
+    return run_in_loop(options, lambda: _run(options, command, no_proxy))
+
+
+def check_modes_for_run(options: Options) -> None:
+    """Refuse modes that a program cannot be sent through by variables."""
+    for mode in options.mode:
+        if mode.partition(":")[0].partition("@")[0].lower() not in {"regular", "upstream"}:
+            raise UsageError(f"mode {mode!r}: run sends the command through an HTTP proxy; take regular or upstream")
+
+
+async def _run(options: Options, command: Sequence[str], no_proxy: str) -> int:
+    from midstream.addons import dump_addons  # noqa: PLC0415 - only needed once the options are known to be good
+
+    own_output = os.dup(sys.stdout.fileno())
+    with contextlib.redirect_stdout(sys.stderr), os.fdopen(own_output, "wb") as output:
+        async with started(options, dump_addons(options)) as engine:
+            host, port = engine.listeners[0].address[:2]
+            proxy = url("http", (_LOOPBACK.get(host, host), port))
+            with written(make_bundle(os.environ, os.path.join(options.confdir, CA_FILE))) as bundle:
+                environment = child_environment(os.environ, proxy=proxy, bundle=bundle, no_proxy=no_proxy)
+                serving = asyncio.ensure_future(engine.serve_forever())
+                try:
+                    return await run_child(command, environment, output.fileno())
+                finally:
+                    serving.cancel()
+                    await asyncio.gather(serving, return_exceptions=True)
+
+
+async def run_child(command: Sequence[str], environment: Mapping[str, str], output: int | None = None) -> int:
+    """Run a command to its end, passing signals on, and return its exit code as shells count it."""
+    try:
+        child = await asyncio.create_subprocess_exec(*command, env=environment, stdout=output)
+    except FileNotFoundError:
+        click.echo(f"midstream: {command[0]}: command not found", err=True)
+        return NOT_FOUND
+    except PermissionError:
+        click.echo(f"midstream: {command[0]}: not executable", err=True)
+        return NOT_EXECUTABLE
+    with signals_passed(child):
+        code = await child.wait()
+    return code if code >= 0 else 128 - code
+
+
+@contextlib.contextmanager
+def signals_passed(child: asyncio.subprocess.Process) -> Iterator[None]:
+    """Pass signals to the child instead of dying of them; Ctrl-C at a terminal reaches it without our help."""
+    loop = asyncio.get_running_loop()
+
+    def forward(number: signal.Signals) -> None:
+        if number == signal.SIGINT and _is_at_terminal():
+            return
+        with contextlib.suppress(ProcessLookupError):
+            child.send_signal(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in numbers:
+        loop.add_signal_handler(number, forward, number)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+@contextlib.contextmanager
+def written(content: bytes) -> Iterator[str]:
+    """Keep `content` in a file while the block runs."""
+    with tempfile.NamedTemporaryFile(prefix="midstream-ca-", suffix=".pem") as file:
+        file.write(content)
+        file.flush()
+        yield file.name
+
+
+def _is_at_terminal() -> bool:
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,101 @@
+"""Running an engine from the command line: event loop, signals, start messages."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from midstream.errors import OptionsError, UsageError
+from midstream.options import Options
+
+if TYPE_CHECKING:
+    from midstream.engine import Engine
+
+T = TypeVar("T")
+
+_log = logging.getLogger("midstream.cli")
+
+
+class StartFailure(click.ClickException):
+    """The engine could not start; exit code 1."""
+
+    def show(self, file: object = None) -> None:
+        del file
+        click.echo(f"midstream: {self.format_message()}", err=True)
+
+
+def run_in_loop(options: Options, work: Callable[[], Awaitable[T]]) -> T:
+    """Run `work` in the event loop that the options ask for."""
+
+    async def begin() -> T:
+        return await work()
+
+    with asyncio.Runner(loop_factory=loop_factory(options.event_loop)) as runner:
+        return runner.run(begin())
+
+
+def loop_factory(choice: str) -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return what makes the event loop; `auto` is uvloop where it is installed."""
+    if choice == "asyncio":
+        return asyncio.new_event_loop
+    try:
+        import uvloop  # noqa: PLC0415 - an optional extra
+    except ImportError:
+        if choice == "uvloop":
+            raise OptionsError("option event_loop: uvloop is not installed; install it or take asyncio") from None
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+@asynccontextmanager
+async def started(options: Options, addons: Sequence[object]) -> "AsyncIterator[Engine]":
+    """Start an engine, and stop it in the end.
+
+    Raises `StartFailure`, or `OptionsError` where an option is to blame.
+    """
+    from midstream.engine import Engine  # noqa: PLC0415 - listing options must not pay for the proxy
+
+    try:
+        engine = Engine(options, addons=list(addons))
+        await engine.__aenter__()
+    except OptionsError:
+        raise
+    except (OSError, UsageError) as fault:
+        raise StartFailure(str(fault)) from fault
+    try:
+        for warning in options.check_deferred():
+            _log.warning(warning)
+        yield engine
+    finally:
+        await engine.__aexit__(None, None, None)
+
+
+async def until_stopped(work: Awaitable[object]) -> int:
+    """Wait for `work` or for a signal that ends it, and return the exit code.
+
+    A second Ctrl-C no longer waits for a clean stop.
+    """
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(work)
+    caught: list[int] = []
+
+    def stop(number: int) -> None:
+        caught.append(number)
+        loop.remove_signal_handler(number)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not caught:
+            raise
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+    return 130 if signal.SIGINT in caught else 0
