@@ -6,7 +6,7 @@ It never decides which certificate or versions to use: that is the context's bus
 
 import ssl
 from collections.abc import Callable
-from typing import Final, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias, cast
 
 from midstream.errors import UsageError
 from midstream.wire.tls.failure import TlsError, closed_in_handshake, explain, not_tls, refused_certificate
@@ -107,8 +107,8 @@ class TlsEndpoint(Protocol):
         ...
 
 
-class StdlibEndpoint:
-    """A `TlsEndpoint` over the standard library's `ssl`, the fast one."""
+class MemoryEndpoint:
+    """The states that all endpoints have in common, over anything that behaves as `ssl.SSLObject` and `ssl.MemoryBIO` do."""
 
     __slots__ = (
         "_has_answered",
@@ -123,27 +123,10 @@ class StdlibEndpoint:
         "server_side",
     )
 
-    def __init__(
-        self,
-        context: ssl.SSLContext,
-        *,
-        server_side: bool,
-        server_hostname: str | None = None,
-        session: ssl.SSLSession | None = None,
-    ) -> None:
-        """Make an endpoint.
-
-        Raises:
-            UsageError: `server_hostname` cannot be a host name, or the context cannot be used for this side.
-
-        """
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        try:
-            self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side, server_hostname, session)
-        except (ValueError, ssl.SSLError) as error:
-            msg = f"TLS cannot be started for {server_hostname!r}: {error}"
-            raise UsageError(msg) from error
+    def __init__(self, tls: "TlsObject", incoming: "Incoming", outgoing: "Outgoing", *, server_side: bool) -> None:
+        self._ssl = tls
+        self._incoming = incoming
+        self._outgoing = outgoing
         self._kept = bytearray()
         self._step: Callable[[Buffer], bytes] = self._first
         self._put: Callable[[Buffer], None] = self._keep
@@ -202,7 +185,7 @@ class StdlibEndpoint:
         return _chain_of(self._ssl) if self.is_established else []
 
     @property
-    def session(self) -> ssl.SSLSession | None:
+    def session(self) -> object | None:
         return self._ssl.session
 
     @property
@@ -298,6 +281,68 @@ class StdlibEndpoint:
         return failure
 
 
+class StdlibEndpoint(MemoryEndpoint):
+    """A `TlsEndpoint` over the standard library's `ssl`, the fast one."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        *,
+        server_side: bool,
+        server_hostname: str | None = None,
+        session: object | None = None,
+    ) -> None:
+        """Make an endpoint; `session` is what an earlier endpoint with the same context and peer left.
+
+        Raises:
+            UsageError: `server_hostname` cannot be a host name, or the context or session cannot be used here.
+
+        """
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        earlier = cast("ssl.SSLSession | None", session)
+        try:
+            tls = context.wrap_bio(incoming, outgoing, server_side, server_hostname, earlier)
+        except (ValueError, TypeError, ssl.SSLError) as error:
+            msg = f"TLS cannot be started for {server_hostname!r}: {error}"
+            raise UsageError(msg) from error
+        super().__init__(tls, incoming, outgoing, server_side=server_side)
+
+
+class TlsObject(Protocol):
+    """What `MemoryEndpoint` needs of `ssl.SSLObject`."""
+
+    @property
+    def session(self) -> object | None: ...
+    @property
+    def session_reused(self) -> bool | None: ...
+    def do_handshake(self) -> None: ...
+    def read(self, len: int = ..., /) -> bytes: ...  # noqa: A002 - its name there
+    def write(self, data: Buffer, /) -> int: ...
+    def unwrap(self) -> None: ...
+    def version(self) -> str | None: ...
+    def cipher(self) -> tuple[str, str, int] | None: ...
+    def selected_alpn_protocol(self) -> str | None: ...
+    def getpeercert(self, binary_form: Literal[True]) -> bytes | None: ...
+
+
+class Incoming(Protocol):
+    """What `MemoryEndpoint` needs of the buffer that TLS reads from."""
+
+    @property
+    def pending(self) -> int: ...
+    def write(self, data: Buffer, /) -> int: ...
+
+
+class Outgoing(Protocol):
+    """What `MemoryEndpoint` needs of the buffer that TLS writes to."""
+
+    @property
+    def pending(self) -> int: ...
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
 def silence(_data: Buffer) -> bytes:
     """Receive when all is over; a plain function, so that a finished endpoint is freed without a garbage collection."""
     return b""
@@ -307,12 +352,12 @@ def drop(_plain: Buffer) -> None:
     """Send when all is over."""
 
 
-def _chain_of(tls: ssl.SSLObject) -> list[bytes]:
+def _chain_of(tls: TlsObject) -> list[bytes]:
     """Return the peer's chain; Python offers it publicly from 3.13 on only, and a resumed session knows just the first."""
     if hasattr(tls, "get_unverified_chain"):
         chain: list[bytes] = list(tls.get_unverified_chain() or ())
     else:
-        hidden = tls._sslobj.get_unverified_chain()  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+        hidden = cast("Any", tls)._sslobj.get_unverified_chain()  # noqa: SLF001 - see above
         chain = [certificate.public_bytes(_DER) for certificate in hidden or ()]
     if not chain:
         leaf = tls.getpeercert(binary_form=True)
