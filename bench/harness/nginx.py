@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.certificates import Certificates
 
 BIG_BODY = 2**30
+_USER = "user root root;" if os.geteuid() == 0 else ""  # root's temporary files are for root only
 SMALL_BODY = b"The quick brown fox jumps over the lazy dog. " * 23  # 1,035 bytes
 
 _MAIN = """\
 daemon off;
+{user}
 worker_processes 1;
 pid {directory}/nginx.pid;
 error_log {directory}/error.log warn;
@@ -114,5 +117,5 @@ def _pair(certificates: Certificates) -> str:
 
 def _command(directory: Path, servers: str) -> list[str]:
     configuration = directory / "nginx.conf"
-    configuration.write_text(_MAIN.format(directory=directory, servers=servers))
+    configuration.write_text(_MAIN.format(directory=directory, servers=servers, user=_USER))
     return ["nginx", "-p", str(directory), "-c", str(configuration), "-e", str(directory / "error.log")]

@@ -83,7 +83,6 @@ def open_stage(peers: list[Peer], pace: Pace) -> Iterator[Stage]:
     proxy_cpus, load_cpus = split_cpus()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         directory = Path(name)
-        directory.chmod(0o755)  # nginx drops its privileges and still has to read the documents
         listen = nginx.Origin(free_port(), free_port())
         made = certificates.make(directory)
         command = nginx.origin(directory, listen, made)
