@@ -1,7 +1,8 @@
 """SOCKS, both sides: the server that our clients speak to (5, 4 and 4a), and the client that speaks to a parent (5).
 
 After the reply to a `ConnectRequest` the engine has done its work: what comes next belongs to the tunnel (`release()`).
-A fault is the last event of a list, with the bytes to answer in its `reply`; fed after that an engine returns nothing.
+A client's fault is the last event of the server's list, with the bytes to answer in its `reply`; the client's side, which has
+no events, raises. Fed after that an engine returns nothing.
 
     server:  greeting → [login] → request → (our reply) → tunnel          5, RFC 1928, RFC 1929
              request → (our reply) → tunnel                               4, 4a
@@ -11,7 +12,7 @@ A fault is the last event of a list, with the bytes to answer in its `reply`; fe
 import errno
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final, Generic, Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -99,16 +100,7 @@ class ConnectRequest(msgspec.Struct, frozen=True):
     """The user name of a SOCKS4 request, which nothing proves."""
 
 
-class Connected(msgspec.Struct, frozen=True):
-    """The parent made our connection."""
-
-    host: str
-    """The parent's end of it, as far as it told."""
-    port: int
-
-
 ServerEvent: TypeAlias = AuthRequest | ConnectRequest | SocksError
-ClientEvent: TypeAlias = Connected | SocksError
 
 
 def reply_code(error: OSError) -> int:
@@ -127,16 +119,22 @@ class SocksServer:
     `receive(b"")`, for the client may have sent its request already. After `reply(0, …)` call `release()`.
     """
 
-    __slots__ = ("_engine", "_require_auth", "_version")
+    __slots__ = ("_engine", "_events", "_require_auth", "_version")
 
     def __init__(self, require_auth: bool) -> None:
-        self._engine: _Engine[ServerEvent] = _Engine(self._greeting)
+        self._engine = _Engine(self._greeting)
+        self._events: list[ServerEvent] = []
         self._require_auth = require_auth
         self._version = 5
 
     def receive(self, data: bytes) -> list[ServerEvent]:
         """Take bytes from the client and return what they mean; a fault is the last event."""
-        return self._engine.run(data)
+        try:
+            self._engine.run(data)
+        except SocksError as error:
+            self._events.append(error)
+        events, self._events = self._events, []
+        return events
 
     def take_output(self) -> bytes:
         """Return the bytes to send."""
@@ -196,7 +194,7 @@ class SocksServer:
         if len(data) < end:
             return 0
         if self._require_auth:
-            self._engine.events.append(AuthRequest(_text(data[2:at]), _text(data[at + 1 : end])))
+            self._events.append(AuthRequest(_text(data[2:at]), _text(data[at + 1 : end])))
             self._engine.step = _wait
         else:
             self._engine.output += b"\x01\x00"
@@ -216,7 +214,7 @@ class SocksServer:
             name = _COMMANDS.get(data[1], f"command {data[1]}")
             msg = f"the client asks for {name}; only CONNECT is supported"
             raise SocksError(msg, "RFC 1928 §4", reply=self.reply(REPLY["command"]), code=REPLY["command"])
-        self._engine.events.append(ConnectRequest(host, port, 5))
+        self._events.append(ConnectRequest(host, port, 5))
         self._engine.step = _wait
         return end
 
@@ -239,7 +237,7 @@ class SocksServer:
         if self._require_auth:
             text = "SOCKS4 has no passwords, and this proxy asks for one; use SOCKS5"
             raise SocksError(text, "SOCKS4", reply=self.reply(REPLY["not-allowed"]), code=REPLY["not-allowed"])
-        self._engine.events.append(ConnectRequest(host, int.from_bytes(data[2:4]), 4, _text(user)))
+        self._events.append(ConnectRequest(host, int.from_bytes(data[2:4]), 4, _text(user)))
         self._engine.step = _wait
         return end
 
@@ -247,7 +245,7 @@ class SocksServer:
 class SocksClient:
     """The client's side, towards a parent that speaks SOCKS5: asks for one connection."""
 
-    __slots__ = ("_engine", "_login_bytes", "_request_bytes", "is_done")
+    __slots__ = ("_engine", "_login_bytes", "_request_bytes", "bound", "is_done")
 
     def __init__(self, host: str, port: int, username: str | None = None, password: str | None = None) -> None:
         """Prepare to ask for `host:port`.
@@ -256,22 +254,26 @@ class SocksClient:
             UsageError: The host name or the login cannot be said in SOCKS5.
 
         """
-        self._engine: _Engine[ClientEvent] = _Engine(self._method)
+        self._engine = _Engine(self._method)
         self._login_bytes = b"" if username is None else b"\x01" + _short(username) + _short(password or "")
         self._request_bytes = b"\x05\x01\x00" + _packed((host, port))
         self.is_done = False
         """The connection is made; the parent is now a tunnel."""
+        self.bound: Address = _NOWHERE
+        """The parent's end of the connection, as far as it told."""
 
     def start(self) -> bytes:
         """Return the greeting to send."""
         return b"\x05\x02\x00\x02" if self._login_bytes else b"\x05\x01\x00"
 
-    def receive(self, data: bytes) -> list[ClientEvent]:
-        """Take bytes from the parent and return what they mean; a fault is the last event. Then send `take_output()`."""
-        return self._engine.run(data)
+    def receive(self, data: bytes) -> bytes:
+        """Take bytes from the parent and return what to send.
 
-    def take_output(self) -> bytes:
-        """Return the bytes to send."""
+        Raises:
+            SocksError: The parent refused, or does not speak SOCKS5.
+
+        """
+        self._engine.run(data)
         return self._engine.take_output()
 
     def release(self) -> bytes:
@@ -322,33 +324,28 @@ class SocksClient:
         found = _address_at(data, 3, b"", is_bound=True)
         if found is None:
             return 0
-        (host, port), end = found
-        self._engine.events.append(Connected(host, port))
+        self.bound, end = found
         self._engine.step = _wait
         self.is_done = True
         return end
 
 
-Event = TypeVar("Event", bound=AuthRequest | ConnectRequest | Connected | SocksError)
-
-
-class _Engine(Generic[Event]):
-    """Bytes that wait to be parsed, the next step of parsing, and what came of it.
+class _Engine:
+    """Bytes that wait to be parsed, the next step of parsing, and bytes that wait to be sent.
 
     A step gets all bytes there are (one at least) and returns how many it took, 0 if it needs more.
     """
 
-    __slots__ = ("_buffer", "events", "output", "step")
+    __slots__ = ("_buffer", "output", "step")
 
     def __init__(self, step: Callable[[bytes], int]) -> None:
         self._buffer = b""
-        self.events: list[Event | SocksError] = []
         self.output = b""
         self.step: Callable[[bytes], int] | None = step
 
-    def run(self, data: bytes) -> list[Event | SocksError]:
+    def run(self, data: bytes) -> None:
         if self.step is None:
-            return []
+            return
         self._buffer += data
         try:
             while self._buffer and self.step is not None:
@@ -356,11 +353,9 @@ class _Engine(Generic[Event]):
                 if not taken:
                     break
                 self._buffer = self._buffer[taken:]
-        except SocksError as error:
+        except SocksError:
             self.release()
-            self.events.append(error)
-        events, self.events = self.events, []
-        return events
+            raise
 
     def take_output(self) -> bytes:
         output, self.output = self.output, b""

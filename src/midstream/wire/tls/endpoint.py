@@ -309,6 +309,10 @@ class StdlibEndpoint(MemoryEndpoint):
             raise UsageError(msg) from error
         super().__init__(tls, incoming, outgoing, server_side=server_side)
 
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        return cast("ssl.SSLSession | None", self._ssl.session)
+
 
 class TlsObject(Protocol):
     """What `MemoryEndpoint` needs of `ssl.SSLObject`."""
