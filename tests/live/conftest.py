@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # test directories are no packages
 
 from livekit.authority import Authority
+from livekit.browser import Chromium
 from livekit.curl import Curl
 from livekit.nginx import NginxOrigin
 from livekit.parent import HttpParent, SocksParent
@@ -94,6 +95,12 @@ def socks_parent(stack: ExitStack) -> Callable[..., SocksParent]:
 def curl(tmp_path: Path) -> Curl:
     """Run curl: `curl(url, "-X", "PUT", proxy=proxy.url, ca=proxy.ca)`."""
     return Curl(tmp_path)
+
+
+@pytest.fixture
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Chromium:
+    """Run a browser: `chromium.trust(proxy.ca)`, `chromium.open(url, proxy=proxy.url)`."""
+    return Chromium(tmp_path_factory.mktemp("chromium"))
 
 
 @pytest.fixture(scope="session")

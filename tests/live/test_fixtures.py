@@ -160,3 +160,12 @@ def test_authority_satisfies_strict_verification(scripted_origin, authority):
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     with urllib.request.urlopen(scripted_origin(reply_and_close(OK), tls=True).url(), context=context) as answer:
         assert answer.status == 200
+
+
+def test_chromium_judges_certificates(chromium, http_parent, nginx_origin, authority):
+    parent = http_parent()
+    page = nginx_origin.https("/index.html")
+    assert "It works" not in chromium.open(page, proxy=parent.spec)
+    chromium.trust(authority.path)
+    assert "It works" in chromium.open(page, proxy=parent.spec)
+    assert any(head.startswith(b"CONNECT localhost:") for head in parent.heads)
