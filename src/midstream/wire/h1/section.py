@@ -1,0 +1,103 @@
+"""A header section: its fields, and all that the engines have to know about them.
+
+A section is a pure function of its bytes, so sections are remembered whole: clients and servers repeat themselves. A clean
+section never seen before still finds most of its lines in the memo of `line`. What is not clean goes through `mend`.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from midstream.wire.events import Fields
+from midstream.wire.h1.line import (
+    CLOSE,
+    CODING,
+    DOUBTFUL_FRAMING,
+    DOUBTFUL_HOST,
+    FRAMING,
+    HOP,
+    HOST,
+    LENGTH,
+    NAMES_OTHER,
+    NAMES_UPGRADE,
+    ODD,
+    UPGRADE,
+    Entry,
+    read_line,
+)
+from midstream.wire.h1.memo import Memo
+
+_NOT_FORWARDED: Final = CLOSE | NAMES_UPGRADE | NAMES_OTHER | UPGRADE | HOP | DOUBTFUL_FRAMING | DOUBTFUL_HOST
+_NAMED: Final = FRAMING | HOST | UPGRADE
+
+
+class Section(msgspec.Struct):
+    """A header section that has been read; shared between messages, so nobody changes it."""
+
+    fields: Fields
+    kinds: int
+    """The kinds of all lines (see `line`)."""
+    length: int
+    """The value of Content-Length; -1 without one, of no meaning where `kinds` has DOUBTFUL_FRAMING."""
+    host: bytes | None
+    upgrade: bytes
+    odd_lines: dict[tuple[bytes, bytes], bytes] | None
+    """As in `RequestHead`."""
+
+    @property
+    def is_forwardable(self) -> bool:
+        """True if `hop.end_to_end` would leave it alone, but for a harmless `Connection: keep-alive`."""
+        return not self.kinds & _NOT_FORWARDED
+
+
+_sections: Final[Memo[bytes, Section]] = Memo(room=512, largest=4096)
+
+
+def read_section(block: bytes) -> Section | None:
+    """Read a header section that ends with its blank line; None if any line of it is not clean."""
+    section = _sections.get(block)
+    if section is not None:
+        return section
+    lines = block.split(b"\r\n")
+    del lines[-2:]
+    entries = []
+    for line in lines:
+        entry = read_line(line)
+        if entry is None:
+            return None
+        entries.append(entry)
+    return _sections.remember(block, digest(entries, lines), len(block))
+
+
+def digest(entries: Iterable[Entry], lines: list[bytes]) -> Section:
+    """Sum up the entries of a section; `lines` are their raw forms."""
+    fields: Fields = []
+    kinds = 0
+    length = -1
+    host = None
+    upgrade = b""
+    for field, kind in entries:
+        fields.append(field)
+        if not kind:
+            continue
+        if kinds & kind & FRAMING:
+            kinds |= DOUBTFUL_FRAMING
+        if kind & _NAMED:
+            value = field[1]
+            if kind & LENGTH and not kind & DOUBTFUL_FRAMING:
+                length = int(value)
+            elif kind & HOST:
+                if host is not None:
+                    kinds |= DOUBTFUL_HOST
+                else:
+                    host = value
+            elif kind & UPGRADE:
+                upgrade = b"%b, %b" % (upgrade, value) if upgrade else value
+        kinds |= kind
+    if kinds & FRAMING == LENGTH | CODING:
+        kinds |= DOUBTFUL_FRAMING
+    odd_lines = None
+    if kinds & ODD:
+        odd_lines = {entry[0]: line for entry, line in zip(entries, lines, strict=True) if entry[1] & ODD}
+    return Section(fields, kinds, length, host, upgrade if kinds & NAMES_UPGRADE else b"", odd_lines)
