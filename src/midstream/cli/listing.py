@@ -1,6 +1,7 @@
 """`midstream options` and `midstream commands`: what there is to set and to call, that of scripts included."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -10,28 +11,28 @@ from midstream.cli.logs import log_to_terminal
 from midstream.cli.serve import run_in_loop, started
 from midstream.options import Options
 from midstream.options.option import Option
+from midstream.options.reference import all_flags, reference
 
 
 @option_flags
 @click.command()
-@click.option("--json", "is_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print the reference as Markdown tables.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-def options(names: tuple[str, ...], *, is_json: bool, **params: Any) -> None:
+def options(names: tuple[str, ...], form: str | None, **params: Any) -> None:
     """List all options, or those named, with their values and where these come from."""
     found = options_from(params)
     if found.scripts:
         log_to_terminal(found.termlog_verbosity)
         run_in_loop(found, lambda: _load_scripts(found))
     chosen = [found.find(name.replace("-", "_")) for name in names] or list(found.declared.values())
-    if is_json:
-        click.echo(json.dumps([as_json(found, known) for known in chosen], indent=2))
-        return
-    group = None
-    for known in chosen:
-        if known.group != group:
-            group = known.group
-            click.secho(f"\n{group}", bold=True)
-        click.echo(as_text(found, known))
+    match form:
+        case "json":
+            click.echo(json.dumps([as_json(found, known) for known in chosen], indent=2))
+        case "markdown":
+            click.echo(reference(chosen), nl=False)
+        case _:
+            _print_options(found, chosen)
 
 
 @option_flags
@@ -65,8 +66,17 @@ def as_json(found: Options, known: Option) -> dict[str, Any]:
         "source": found.explain(known.name),
         "help": known.help,
         "group": known.group,
-        "flags": [*known.flags, *known.off_flags],
+        "flags": all_flags(known),
     }
+
+
+def _print_options(found: Options, chosen: Iterable[Option]) -> None:
+    group = None
+    for known in chosen:
+        if known.group != group:
+            group = known.group
+            click.secho(f"\n{group}", bold=True)
+        click.echo(as_text(found, known))
 
 
 async def _load_scripts(found: Options) -> None:

@@ -35,5 +35,6 @@ def check_address(value: str) -> None:
 
 def check_credentials(value: str) -> None:
     """Refuse what is not `USER:PASSWORD`; the password may hold further colons."""
-    if not value.partition(":")[0]:
+    user, colon, _ = value.partition(":")
+    if not user or not colon:
         raise OptionsError("expected USER:PASSWORD")
