@@ -27,7 +27,7 @@ def name_of(addon: object) -> str:
     if isinstance(name, str) and name:
         return name
     if isinstance(addon, ModuleType):
-        return addon.__file__ or addon.__name__
+        return getattr(addon, "__file__", None) or addon.__name__
     return type(addon).__name__.lower()
 
 

@@ -147,8 +147,9 @@ async def dispatch(handlers: Handlers, *args: Any) -> None:
 
 def report_failure(addon: str, hook: str, error: Exception, *args: Any) -> None:
     """Log an addon's exception: its name, the flow, and the part of the traceback that is the addon's."""
-    flow_id = getattr(args[0], "id", None) if args else None
-    where = f" (flow {flow_id})" if isinstance(flow_id, str) else ""
+    subject = args[0] if args else None
+    subject_id = getattr(subject, "id", None)
+    where = f" for {type(subject).__name__} {subject_id}" if isinstance(subject_id, str) else ""
     trimmed = (type(error), error, _addon_frames(error.__traceback__))
     _log.error("Addon %s failed in %s%s: %s", addon, hook, where, str(error) or type(error).__name__, exc_info=trimmed)
 
