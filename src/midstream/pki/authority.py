@@ -27,12 +27,14 @@ DownloadKind = Literal["pem", "cer", "p12"]
 KEY_FILE = "midstream-ca.pem"
 FOREIGN_KEY_FILES = ("mitmproxy-ca.pem",)
 """Authorities of other proxies that are taken over from the directory, so that devices need not be set up again."""
+PLAIN_DOWNLOADS: tuple[DownloadKind, ...] = ("pem", "cer")
 PUBLIC_FILE = "midstream-ca-cert"
 ORGANIZATION = "midstream"
 LIFETIME = timedelta(days=3650)
 BACKDATE = timedelta(days=2)
 EXPIRES_SOON = timedelta(days=30)
 CRL_LIFETIME = timedelta(days=7)
+IS_POSIX = os.name == "posix"
 
 
 def utc_now() -> datetime:
@@ -153,12 +155,11 @@ class CertificateAuthority:
     def write_public_files(self) -> None:
         """Write the files to hand out, unless they are there and right."""
         anchor = to_pem(self.trust_anchor)
-        for kind in ("pem", "cer"):
-            if _read(path := self.public_file(kind)) != anchor:
-                _replace(path, anchor, 0o644)
-                _replace(self.public_file("p12"), self.download("p12"), 0o644)
-        if not os.path.exists(self.public_file("p12")):
-            _replace(self.public_file("p12"), self.download("p12"), 0o644)
+        is_right = os.path.exists(self.public_file("p12"))
+        is_right = is_right and all(_read(self.public_file(kind)) == anchor for kind in PLAIN_DOWNLOADS)
+        if not is_right:
+            for kind in (*PLAIN_DOWNLOADS, "p12"):
+                _replace(self.public_file(kind), self.download(kind), 0o644)
 
     def renew(self, passphrase: str | None = None) -> "CertificateAuthority":
         """Replace the certificate by one that is valid for another ten years, with the same key and name.
@@ -172,7 +173,7 @@ class CertificateAuthority:
         if not _is_root(self.certificate):
             raise UsageError(f"{self.path} holds an intermediate authority; only its issuer can renew it.")
         renewed = _self_signed(self.key, self.certificate.subject, self._clock())
-        path = os.path.join(self.directory, KEY_FILE)
+        path = self.path or os.path.join(self.directory, KEY_FILE)
         others = b"".join(to_pem(cert) for cert in self._identity.chain)
         _replace(path, key_pem(self.key, passphrase) + to_pem(renewed) + others, 0o600)
         identity = Identity(self.key, renewed, self._identity.chain)
@@ -193,9 +194,7 @@ class CertificateAuthority:
 
     def _guard_key_file(self) -> None:
         """Take a key file away from other users of the machine, and say so."""
-        if os.name != "posix":
-            return
-        if stat.S_IMODE(os.stat(self.path).st_mode) & 0o077:
+        if IS_POSIX and stat.S_IMODE(os.stat(self.path).st_mode) & 0o077:
             try:
                 os.chmod(self.path, 0o600)
             except PermissionError:
@@ -318,8 +317,10 @@ def _write_once(path: str, data: bytes) -> None:
     try:
         os.link(scratch, path)
     except FileExistsError:
-        pass
-    finally:
+        os.unlink(scratch)
+    except OSError:  # a file system without hard links: then the last one wins
+        os.replace(scratch, path)
+    else:
         os.unlink(scratch)
 
 

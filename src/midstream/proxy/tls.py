@@ -7,13 +7,14 @@ has to be thrown away by hand. Sessions towards servers live beside the context 
 import os
 import ssl
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 from cryptography import x509
+from OpenSSL import SSL
 
 from midstream.errors import OptionsError
-from midstream.pki.contexts import context_towards_clients, context_towards_servers
+from midstream.pki import contexts, openssl_contexts
 from midstream.pki.leaf import Leaf
 from midstream.pki.lru import Lru
 from midstream.pki.names import LeafNames, a_label, ip_address
@@ -21,12 +22,17 @@ from midstream.pki.pem import CERTIFICATE_FAULTS, Identity, read_identity
 from midstream.pki.store import CertStore
 from midstream.pki.terms import Terms, Trust
 from midstream.wire.tls.endpoint import StdlibEndpoint, TlsEndpoint
+from midstream.wire.tls.openssl import OpenSSLEndpoint
 
 CLIENT_CONTEXTS = 500
 SERVER_CONTEXTS = 32
 """Each holds all trusted certificates, about 0.7 MB."""
 SESSIONS = 500
 KEYLOG_VARIABLES = ("MIDSTREAM_SSLKEYLOGFILE", "SSLKEYLOGFILE")
+
+_Context: TypeAlias = ssl.SSLContext | SSL.Context
+_SessionKey: TypeAlias = tuple[str, int, str]
+"""Host, port, and the name that was verified."""
 
 
 class TlsOptions(Protocol):
@@ -73,7 +79,7 @@ class TlsProfiles:
         self.store = store
         self._options = options
         self._environment = environment
-        self._towards_clients: Lru[_ClientKey, ssl.SSLContext] = Lru(CLIENT_CONTEXTS)
+        self._towards_clients: Lru[_ClientKey, _Context] = Lru(CLIENT_CONTEXTS)
         self._towards_servers: Lru[_ServerKey, _ServerProfile] = Lru(SERVER_CONTEXTS)
         self._identities: Lru[tuple[str, int], Identity] = Lru(SERVER_CONTEXTS)
         self.check()
@@ -104,12 +110,14 @@ class TlsProfiles:
         leaf = self.store.leaf_for(names)
         extra = tuple(upstream_chain) if self._options.add_upstream_certs_to_client_chain else ()
         terms = self._client_terms(alpn)
-        key = _ClientKey(leaf, extra, terms)
+        key = _ClientKey(leaf, extra, terms, self._options.request_client_cert)
         context = self._towards_clients.get(key)
         if context is None:
-            context = context_towards_clients(terms, _with_chain(leaf.identity, extra))
+            context = _context_towards_clients(key)
             self._towards_clients.put(key, context)
-        return StdlibEndpoint(context, server_side=True)
+        if isinstance(context, ssl.SSLContext):
+            return StdlibEndpoint(context, server_side=True)
+        return OpenSSLEndpoint.over(context, server_side=True)
 
     def server_endpoint(
         self,
@@ -129,13 +137,15 @@ class TlsProfiles:
         name = _server_name(sni) or _server_name(host) or host
         certificate = self._client_certificate(client_cert, name, host)
         profile = self._server_profile(alpn, certificate, is_insecure)
-        key = (host, port, name)
-        return _ResumableEndpoint(profile, key)
+        return profile.endpoint((host, port, name))
 
     def remember_session(self, endpoint: TlsEndpoint) -> None:
-        """Keep the session of a server's endpoint for the next one; call it when data came, or at the end."""
-        if isinstance(endpoint, _ResumableEndpoint):
-            endpoint.remember()
+        """Keep the session of a server's endpoint for the next one; call it when data came: tickets come with it."""
+        if isinstance(endpoint, _StdlibToServer | _OpenSSLToServer):
+            session = endpoint.session
+            if _can_be_resumed(session, endpoint.version):
+                sessions, key = endpoint.origin
+                sessions.put(key, session)
 
     def _server_profile(
         self, alpn: tuple[bytes, ...], certificate: Identity | None, is_insecure: bool | None
@@ -150,7 +160,7 @@ class TlsProfiles:
         key = _ServerKey(terms, trust, certificate)
         profile = self._towards_servers.get(key)
         if profile is None:
-            profile = _ServerProfile(context_towards_servers(terms, trust, certificate))
+            profile = _ServerProfile(_context_towards_servers(key))
             self._towards_servers.put(key, profile)
         return profile
 
@@ -214,6 +224,7 @@ class _ClientKey(msgspec.Struct, frozen=True):
     leaf: Leaf
     upstream_chain: tuple[bytes, ...]
     terms: Terms
+    asks_certificate: bool
 
 
 class _ServerKey(msgspec.Struct, frozen=True):
@@ -222,30 +233,60 @@ class _ServerKey(msgspec.Struct, frozen=True):
     certificate: Identity | None
 
 
+def _context_towards_clients(key: _ClientKey) -> _Context:
+    """Make a context; pyOpenSSL serves where the standard library cannot."""
+    identity = _with_chain(key.leaf.identity, key.upstream_chain)
+    if key.asks_certificate or key.terms.tls13_suites:
+        return openssl_contexts.context_towards_clients(key.terms, identity, asks_certificate=key.asks_certificate)
+    return contexts.context_towards_clients(key.terms, identity)
+
+
+def _context_towards_servers(key: _ServerKey) -> _Context:
+    if key.terms.tls13_suites:
+        return openssl_contexts.context_towards_servers(key.terms, key.trust, key.certificate)
+    return contexts.context_towards_servers(key.terms, key.trust, key.certificate)
+
+
 class _ServerProfile:
     """A context towards servers and the sessions that were made with it."""
 
     __slots__ = ("context", "sessions")
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: _Context) -> None:
         self.context = context
-        self.sessions: Lru[tuple[str, int, str], ssl.SSLSession] = Lru(SESSIONS)
+        self.sessions: Lru[_SessionKey, object] = Lru(SESSIONS)
+
+    def endpoint(self, key: _SessionKey) -> "_StdlibToServer | _OpenSSLToServer":
+        session, name = self.sessions.get(key), key[2]
+        endpoint: _StdlibToServer | _OpenSSLToServer
+        if isinstance(self.context, ssl.SSLContext):
+            assert session is None or isinstance(session, ssl.SSLSession)
+            endpoint = _StdlibToServer(self.context, server_side=False, server_hostname=name, session=session)
+        else:
+            endpoint = _OpenSSLToServer.over(self.context, server_side=False, server_hostname=name, session=session)
+        endpoint.origin = (self.sessions, key)
+        return endpoint
 
 
-class _ResumableEndpoint(StdlibEndpoint):
-    """An endpoint towards a server that knows where its session is kept."""
+class _StdlibToServer(StdlibEndpoint):
+    """An endpoint that knows where its session is kept."""
 
-    __slots__ = ("_key", "_profile")
+    __slots__ = ("origin",)
+    origin: tuple[Lru[_SessionKey, object], _SessionKey]
 
-    def __init__(self, profile: _ServerProfile, key: tuple[str, int, str]) -> None:
-        self._profile = profile
-        self._key = key
-        super().__init__(profile.context, server_side=False, server_hostname=key[2], session=profile.sessions.get(key))
 
-    def remember(self) -> None:
-        session = self.session
-        if session is not None and (session.has_ticket or (session.id and self.version != "TLSv1.3")):
-            self._profile.sessions.put(self._key, session)
+class _OpenSSLToServer(OpenSSLEndpoint):
+    """An endpoint that knows where its session is kept."""
+
+    __slots__ = ("origin",)
+    origin: tuple[Lru[_SessionKey, object], _SessionKey]
+
+
+def _can_be_resumed(session: object | None, version: str) -> bool:
+    """Tell whether a session is worth keeping: with TLS 1.3 it is nothing before a ticket came."""
+    if isinstance(session, ssl.SSLSession):
+        return session.has_ticket or (bool(session.id) and version != "TLSv1.3")
+    return session is not None
 
 
 def _server_name(name: str | None) -> str | None:
