@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.load import LoadError
+from harness.load import LoadError, authority
 from harness.processes import pinned
 
 _AT_ONCE = 50
@@ -45,7 +45,7 @@ def idle_clients(count: int, *, port: int, target: str, cpus: str) -> Iterator[N
 
 
 async def _hold(count: int, port: int, target: str) -> None:
-    request = f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    request = f"GET {target} HTTP/1.1\r\nHost: {authority(target)}\r\n\r\n".encode()
     gate = asyncio.Semaphore(_AT_ONCE)
     async with asyncio.timeout(_LIMIT):
         writers = await asyncio.gather(*(_ask(request, port, gate) for _ in range(count)))

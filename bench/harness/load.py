@@ -6,6 +6,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from harness.processes import pinned
 
@@ -69,7 +70,7 @@ class Wrk:
         fields = "".join(
             f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}\n" for name, value in _BROWSER_FIELDS.items()
         )
-        aim = f'target = "{target}"\nwrk.path = target\n'
+        aim = f'target = "{target}"\nwrk.path = target\nwrk.headers["Host"] = "{authority(target) or authority(url)}"\n'
         self._script.write_text(aim + fields + (_VARIED if varied else "") + _DONE)
 
     def run(self, *, connections: int, seconds: float) -> Load:
@@ -85,6 +86,11 @@ class Wrk:
         if line is None:
             raise LoadError((done.stderr or done.stdout).strip()[-200:] or f"wrk exit code {done.returncode}")
         return _checked(json.loads(line.removeprefix(_MARK)))
+
+
+def authority(url: str) -> str:
+    """What belongs into Host for an absolute URL; "" for a path. A Host that contradicts its target is no fair load."""
+    return urlsplit(url).netloc
 
 
 def _checked(told: dict[str, int]) -> Load:

@@ -12,8 +12,11 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from harness.processes import split_cpus
+
 
 def facts() -> list[tuple[str, str]]:
+    proxy_cpus, load_cpus = split_cpus()
     return [
         ("date", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
         ("processor", f"{_cpu_model()}, {os.cpu_count()} CPUs visible"),
@@ -24,7 +27,9 @@ def facts() -> list[tuple[str, str]]:
         ("OpenSSL of midstream", ssl.OPENSSL_VERSION),
         ("midstream", f"{_distribution('midstream')}, commit {_commit()}"),
         ("uvloop", _distribution("uvloop")),
-        ("load generator", _first_line("wrk", "-v")),
+        ("load generator", _first_line("wrk", "-v").partition(" Copyright")[0]),
+        ("CPU of the proxy", f"number {proxy_cpus}" if proxy_cpus else "any: nothing is pinned on this machine"),
+        ("CPUs of origin and load", f"number {load_cpus}" if load_cpus else "any"),
         ("load average at the start", " ".join(f"{value:.2f}" for value in os.getloadavg())),
     ]
 

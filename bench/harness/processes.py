@@ -98,7 +98,7 @@ class Program:
 
 
 def pinned(command: Sequence[str], cpus: str) -> list[str]:
-    return ["taskset", "-c", cpus, *command] if cpus and shutil.which("taskset") else list(command)
+    return ["taskset", "-c", cpus, *command] if cpus else list(command)
 
 
 def free_port() -> int:
@@ -124,7 +124,7 @@ def raise_file_limit() -> int:
 def split_cpus() -> tuple[str, str]:
     """Choose the CPU of the proxy, and the CPUs of the origin and the load: the last one, and the others."""
     cpus = sorted(os.sched_getaffinity(0))
-    if len(cpus) < 2:
+    if len(cpus) < 2 or shutil.which("taskset") is None:
         return "", ""
     return str(cpus[-1]), ",".join(map(str, cpus[:-1]))
 

@@ -66,7 +66,20 @@ def _compare(stage: Stage, job: Job, name: str, title: str) -> Result:
     for peer, rounds in series.items():
         result.add(peer, *rounds.cells())
     result.rates = {peer: median(rounds.rates) for peer, rounds in series.items()}
+    result.remarks += _by_cpu_time(series)
     return result
+
+
+def _by_cpu_time(series: dict[str, _Series]) -> list[str]:
+    """The ratios once more by CPU time per request, which a busy neighbour or a slow load generator cannot spoil."""
+    if MIDSTREAM not in series:
+        return []
+    ours = median(series[MIDSTREAM].cpu_us)
+    others = [name for name, rounds in series.items() if rounds.cpu_us and name != MIDSTREAM]
+    return [
+        f"per request {name} spends {median(series[name].cpu_us) / ours:.2f} times midstream's CPU time"
+        for name in others
+    ]
 
 
 def _take_turns(stage: Stage, loads: dict[str, tuple[Wrk, Program | None]], result: Result) -> dict[str, _Series]:
