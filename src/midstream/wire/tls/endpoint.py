@@ -89,7 +89,7 @@ class TlsEndpoint(Protocol):
         """Encrypt and return the ciphertext to send.
 
         Before the handshake is complete the plaintext is kept and appears in `take_output()` later. After `close()` or
-        a failure it is dropped.
+        a failure it is dropped, also what was kept.
         """
         ...
 
@@ -153,6 +153,7 @@ class MemoryEndpoint:
     def close(self) -> bytes:
         if self._put != drop:
             self._put = drop
+            self._kept.clear()
             try:
                 self._ssl.unwrap()
             except ssl.SSLError:
@@ -269,6 +270,7 @@ class MemoryEndpoint:
     def _end(self) -> None:
         self._step = silence
         self._put = drop
+        self._kept.clear()
 
     def _failure(self, error: ssl.SSLError, plain: bytes = b"") -> TlsError:
         self._end()

@@ -202,21 +202,24 @@ class _Tls:
             self._incoming.pending = 0
             return ssl.SSLWantReadError()
         if isinstance(error, SSL.ZeroReturnError):
-            return ssl.SSLZeroReturnError()
+            return _with_reason(ssl.SSLZeroReturnError(), "the connection has been closed")
         reason = _reason(error)
         if reason == "certificate verify failed":
             return self._refused()
-        translated = ssl.SSLError(1, reason)
-        translated.reason = reason
-        return translated
+        return _with_reason(ssl.SSLError(), reason)
 
     def _refused(self) -> ssl.SSLCertVerificationError:
         lib, native = SSL._lib, self._connection._ssl  # type: ignore[attr-defined]  # noqa: SLF001 - no public way
         code = lib.SSL_get_verify_result(native)
-        refused = ssl.SSLCertVerificationError(1, "certificate verify failed")
+        refused = ssl.SSLCertVerificationError()
         refused.verify_code = code
         refused.verify_message = SSL._ffi.string(lib.X509_verify_cert_error_string(code)).decode()  # type: ignore[attr-defined]  # noqa: SLF001
         return refused
+
+
+def _with_reason(error: ssl.SSLError, reason: str) -> ssl.SSLError:
+    error.reason = reason
+    return error
 
 
 def _reason(error: SSL.Error) -> str:
