@@ -62,7 +62,7 @@ class _Engine(Reader):
         self._is_sent = False
         self._framing = None
         self._start_over()
-        events = self._advance()
+        events = self._advance() if self.buffered else []
         if self._peer_is_done:
             self._end_of_input(events)
         return events
@@ -157,10 +157,8 @@ class ClientFacing(_Engine):
         if head.is_interim:
             return write_interim(head)
         keeps = self._keeps and not self.close_after and self._step != self._failed and self._method != b""
-        written = write_response(head, self._method, is_modern=self._is_modern, keeps=keeps)
-        self._keeps = written.keeps
-        self._framing = written.framing
-        return written.wire
+        wire, self._framing, self._keeps = write_response(head, self._method, is_modern=self._is_modern, keeps=keeps)
+        return wire
 
 
 class ServerFacing(_Engine):
@@ -233,11 +231,9 @@ class ServerFacing(_Engine):
             raise UsageError("A server is sent requests, not responses.")
         if self._step != self._idle:
             raise UsageError("A request was sent before the exchange before it was over.")
-        written = write_request(head, close=self.close_after)
-        self._keeps = written.keeps
-        self._framing = written.framing
+        wire, self._framing, self._keeps = write_request(head, close=self.close_after)
         self._method = head.method
         self._interims = 0
         self._seen = 0
         self._step = self._head
-        return written.wire
+        return wire

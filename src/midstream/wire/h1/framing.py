@@ -10,7 +10,7 @@ import msgspec
 
 from midstream.wire.errors import PeerError
 from midstream.wire.events import Fields
-from midstream.wire.h1.line import CODING, DOUBTFUL_FRAMING, FRAMING, LENGTH, LENGTH_DIGITS, classify, options_of
+from midstream.wire.h1.line import CODING, DOUBTFUL_FRAMING, FRAMING, LENGTH, LENGTH_DIGITS, kinds_of, options_of
 from midstream.wire.h1.section import Section
 from midstream.wire.h1.tolerance import Tolerance
 
@@ -71,26 +71,29 @@ def _settle_length(section: Section, tolerance: Tolerance) -> Section:
 
 
 def _values(fields: Fields, kinds: int) -> list[bytes]:
-    return [value for name, value in fields if classify(name, value) & kinds]
+    return [value for (_, value), kind in zip(fields, kinds_of(fields), strict=True) if kind & kinds]
 
 
 def _replace(section: Section, kinds: int, value: tuple[bytes] | None) -> Section:
     """Put one value where the first field of these kinds stood, and drop the others."""
     fields: Fields = []
-    for field in section.fields:
-        if not classify(*field) & kinds:
+    for field, kind in zip(section.fields, kinds_of(section.fields), strict=True):
+        if not kind & kinds:
             fields.append(field)
         elif value is not None:
             fields.append((field[0], value[0]))
             value = None
     union = 0
     length = -1
-    for field in fields:
-        kind = classify(*field)
+    for field, kind in zip(fields, kinds_of(fields), strict=True):
         union |= kind
         if kind & LENGTH and not kind & DOUBTFUL_FRAMING:
             length = int(field[1])
-    rest = section.kinds & ~(FRAMING | DOUBTFUL_FRAMING)
+    framing = FRAMING | DOUBTFUL_FRAMING
     return msgspec.structs.replace(
-        section, fields=fields, kinds=rest | union & (FRAMING | DOUBTFUL_FRAMING), length=length
+        section,
+        fields=fields,
+        kinds=section.kinds & ~framing | union & framing,
+        length=length,
+        body_size=None if union & CODING else max(length, 0),
     )

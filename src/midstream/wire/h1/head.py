@@ -1,7 +1,7 @@
 """Start lines, and the meaning of a whole head (RFC 9112 §3-§5, RFC 9110 §7)."""
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from midstream.wire.errors import PeerError
 from midstream.wire.events import RequestHead, ResponseHead
@@ -35,13 +35,6 @@ _DEFAULT_PORTS: Final = {b"http": b":80", b"ws": b":80", b"https": b":443", b"ws
 _status_lines: Final[Memo[bytes, tuple[bytes, int, bytes]]] = Memo(room=512, largest=128)
 
 
-class Answer(NamedTuple):
-    """A response head, and how its body is framed."""
-
-    head: ResponseHead
-    framing: int
-
-
 def read_request(line: bytes, block: bytes, section: Section, tolerance: Tolerance) -> RequestHead:
     """Make a request head of its start line and header section; `block` is empty if it was not clean."""
     match = _REQUEST_LINE.fullmatch(line)
@@ -53,16 +46,13 @@ def read_request(line: bytes, block: bytes, section: Section, tolerance: Toleran
         section = _settle_host(section, version, tolerance)
     if target[0] != 0x2F and section.host is not None:
         _compare_host(method, target, section.host, tolerance)
-    body_size: int | None = 0
+    body_size = section.body_size
     if method == b"CONNECT":
-        if kinds & CODING or section.length > 0:
+        if body_size != 0:
             tolerance.pass_raw("CONNECT with a body", "RFC 9110 §9.3.6")
-    elif kinds & CODING:
-        body_size = None
-        if version == b"HTTP/1.0":
-            tolerance.pass_raw("Transfer-Encoding in HTTP/1.0", "RFC 9112 §6.1")
-    elif kinds & LENGTH:
-        body_size = section.length
+        body_size = 0
+    elif body_size is None and version == b"HTTP/1.0":
+        tolerance.pass_raw("Transfer-Encoding in HTTP/1.0", "RFC 9112 §6.1")
     is_modern = version != b"HTTP/1.0"
     faults = tolerance.take() if tolerance.faults else ()
     return RequestHead(
@@ -82,8 +72,13 @@ def read_request(line: bytes, block: bytes, section: Section, tolerance: Toleran
     )
 
 
-def read_response(line: bytes, block: bytes, section: Section, method: bytes, tolerance: Tolerance) -> Answer:
-    """Make a response head of its start line and header section; `method` is that of the request it answers."""
+def read_response(
+    line: bytes, block: bytes, section: Section, method: bytes, tolerance: Tolerance
+) -> tuple[ResponseHead, int]:
+    """Make a response head of its start line and header section, and tell its body's framing.
+
+    `method` is that of the request it answers.
+    """
     known = _status_lines.get(line)
     version, status, reason = known if known is not None else _read_status_line(line, tolerance)
     if section.kinds & DOUBTFUL_FRAMING:
@@ -104,7 +99,7 @@ def read_response(line: bytes, block: bytes, section: Section, method: bytes, to
         faults,
         section.odd_lines,
     )
-    return Answer(head, framing)
+    return head, framing
 
 
 def is_tunnel(status: int, method: bytes) -> bool:

@@ -1,7 +1,7 @@
 """Which fields end at a proxy and which go on (RFC 9110 §7.6.1)."""
 
 from midstream.wire.events import Fields
-from midstream.wire.h1.line import CONNECTION, HOP, NAMES_OTHER, NAMES_UPGRADE, UPGRADE, classify, options_of
+from midstream.wire.h1.line import CONNECTION, HOP, NAMES_OTHER, NAMES_UPGRADE, UPGRADE, kinds_of, options_of
 
 _MANAGED = frozenset((b"close", b"keep-alive", b"upgrade", b"te"))
 _NEVER_NAMED = frozenset((b"content-length", b"transfer-encoding", b"host"))
@@ -14,20 +14,25 @@ def end_to_end(fields: Fields, *, keep_upgrade: bool) -> Fields:
     Connection, the fields that it names and the other hop-by-hop fields go; `TE: trailers` stays, with its Connection
     option, and so does Upgrade if `keep_upgrade`. Content-Length and Transfer-Encoding belong to the writer and stay.
     """
+    each = kinds_of(fields)
     kinds = 0
-    for name, value in fields:
-        kinds |= classify(name, value)
+    for kind in each:
+        kinds |= kind
     if not kinds & (CONNECTION | HOP | UPGRADE):
         return fields.copy()
+    if not kinds & (HOP | UPGRADE | NAMES_OTHER):
+        return [field for field, kind in zip(fields, each, strict=True) if not kind & CONNECTION]
+    return _strip(fields, each, kinds, keep_upgrade=keep_upgrade and bool(kinds & UPGRADE and kinds & NAMES_UPGRADE))
+
+
+def _strip(fields: Fields, each: list[int], kinds: int, *, keep_upgrade: bool) -> Fields:
     named: set[bytes] = set()
     if kinds & NAMES_OTHER:
         named = _named_options(fields) - _MANAGED - _NEVER_NAMED
-    keep_upgrade = keep_upgrade and bool(kinds & UPGRADE and kinds & NAMES_UPGRADE)
     kept = [*([b"upgrade"] if keep_upgrade else []), *([b"TE"] if _wants_trailers(fields, kinds) else [])]
     connection = b", ".join(kept)
     result: Fields = []
-    for name, value in fields:
-        kind = classify(name, value)
+    for (name, value), kind in zip(fields, each, strict=True):
         if kind & CONNECTION:
             if connection:
                 result.append((name, connection))

@@ -66,10 +66,12 @@ def read_line(line: bytes) -> Entry | None:
         return None
     name, value = match.groups()
     value = value.rstrip(b" \t")
-    kinds = classify(name, value)
+    field = (name, value)
+    # What was read clean can be written, and most likely will be.
+    kinds = written_line(field)[1]
     if len(line) != len(name) + 2 + len(value) or line[len(name) + 1] != 0x20:
         kinds |= ODD
-    return _read.remember(line, ((name, value), kinds), len(line))
+    return _read.remember(line, (field, kinds), len(line))
 
 
 def written_line(field: Field) -> tuple[bytes, int]:
@@ -93,6 +95,18 @@ def written_line(field: Field) -> tuple[bytes, int]:
         raise UsageError(f"The value of header {name!r} holds CR, LF or NUL: {value[:64]!r}.")
     rendered = b"%b: %b\r\n" % field, classify(name, value)
     return _written.remember(field, rendered, len(value))
+
+
+def written_lines(fields: list[Field]) -> list[tuple[bytes, int]]:
+    """Do `written_line` for each of the fields."""
+    known = _written.get
+    return [known(field) or written_line(field) for field in fields]
+
+
+def kinds_of(fields: list[Field]) -> list[int]:
+    """Classify each of the fields, writable or not."""
+    known = _written.get
+    return [entry[1] if (entry := known(field)) is not None else classify(*field) for field in fields]
 
 
 def check_raw_line(line: bytes) -> bytes:

@@ -40,15 +40,15 @@ class Section(msgspec.Struct):
     """The kinds of all lines (see `line`)."""
     length: int
     """The value of Content-Length; -1 without one, of no meaning where `kinds` has DOUBTFUL_FRAMING."""
+    body_size: int | None
+    """Bytes of body that a request with this section has; None for a chunked one."""
     host: bytes | None
     upgrade: bytes
     odd_lines: dict[tuple[bytes, bytes], bytes] | None
     """As in `RequestHead`."""
 
-    @property
-    def is_forwardable(self) -> bool:
-        """True if `hop.end_to_end` would leave it alone, but for a harmless `Connection: keep-alive`."""
-        return not self.kinds & _NOT_FORWARDED
+    is_forwardable: bool
+    """`hop.end_to_end` would leave it alone, but for a harmless `Connection: keep-alive`."""
 
 
 _sections: Final[Memo[bytes, Section]] = Memo(room=512, largest=4096)
@@ -100,4 +100,7 @@ def digest(entries: Iterable[Entry], lines: list[bytes]) -> Section:
     odd_lines = None
     if kinds & ODD:
         odd_lines = {entry[0]: line for entry, line in zip(entries, lines, strict=True) if entry[1] & ODD}
-    return Section(fields, kinds, length, host, upgrade if kinds & NAMES_UPGRADE else b"", odd_lines)
+    body_size = None if kinds & CODING else max(length, 0)
+    if not kinds & NAMES_UPGRADE:
+        upgrade = b""
+    return Section(fields, kinds, length, body_size, host, upgrade, odd_lines, not kinds & _NOT_FORWARDED)

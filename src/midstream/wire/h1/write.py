@@ -5,7 +5,8 @@ Otherwise the fields are written line by line, from a memo (see `line`), and onl
 field of their kind is replaced where it stands, further ones go, missing ones are appended.
 """
 
-from typing import Final, NamedTuple
+import re
+from typing import Final, NamedTuple, TypeAlias
 
 from midstream.errors import UsageError
 from midstream.wire.events import Fields, RequestHead, ResponseHead
@@ -20,8 +21,10 @@ from midstream.wire.h1.line import (
     KEEP_ALIVE,
     LENGTH,
     check_raw_line,
+    kinds_of,
     options_of,
     written_line,
+    written_lines,
 )
 from midstream.wire.h1.memo import Memo
 from midstream.wire.h1.section import read_section
@@ -29,6 +32,9 @@ from midstream.wire.h1.section import read_section
 _MODERN: Final = b"HTTP/1.1"
 _OLD: Final = b"HTTP/1.0"
 
+_REQUEST_LINE: Final = re.compile(rb"[^\x00-\x20\x7f]+ [^\x00-\x20\x7f]+ HTTP/1\.[01]\r\n")
+_SPECIAL_METHODS: Final = frozenset((b"HEAD", b"CONNECT"))
+_SPECIAL_STATUSES: Final = frozenset((101, 204, 304))
 _NOT_IN_TRAILERS: Final = frozenset(
     b"connection content-encoding content-length content-range content-type cookie expect host keep-alive max-forwards te "
     b"trailer transfer-encoding upgrade authorization proxy-authenticate proxy-authorization proxy-connection "
@@ -39,13 +45,8 @@ _NOT_IN_TRAILERS: Final = frozenset(
 _status_lines: Final[Memo[tuple[bytes, int, bytes], bytes]] = Memo(room=512, largest=128)
 
 
-class Written(NamedTuple):
-    """A head as bytes, and what was decided for it."""
-
-    wire: bytes
-    framing: int
-    keeps: bool
-    """The connection can be used again after this message."""
+Written: TypeAlias = tuple[bytes, int, bool]
+"""A head as bytes, how its body is framed, and whether the connection can be used again after the message."""
 
 
 class Given(NamedTuple):
@@ -69,17 +70,21 @@ def write_request(head: RequestHead, *, close: bool) -> Written:
     """Write a request head; `close` asks for an end of the connection after the exchange."""
     version = _OLD if head.version == _OLD else _MODERN
     start = b"%b %b %b\r\n" % (head.method, head.target, version)
-    if start.split() != [head.method, head.target, version] or b"\0" in start:
+    if _REQUEST_LINE.fullmatch(start) is None:
         raise UsageError(
-            f"Method {head.method[:64]!r} or target {head.target[:64]!r} is empty or holds a blank, CR, LF or NUL."
+            f"Method {head.method[:64]!r} or target {head.target[:64]!r} is empty or holds what it must not."
         )
+    if head.block and not close and version is _MODERN:
+        section = read_section(head.block)
+        if section is not None and section.is_forwardable and head.body_size == section.body_size:
+            return start + head.block, CHUNKED if head.body_size is None else head.body_size, True
     given = _look_at(head)
     framing, change = _frame_request(head, given, version)
     keeps = not (close or given.kinds & CLOSE) and (version == _MODERN or bool(given.kinds & KEEP_ALIVE))
     connection = None
     if close and not given.kinds & CLOSE and (version == _MODERN or given.kinds & KEEP_ALIVE):
         connection = _say_connection(head.headers, b"close")
-    return Written(_write(start, head, given, change, connection), framing, keeps)
+    return _write(start, head, given, change, connection), framing, keeps
 
 
 def write_response(head: ResponseHead, method: bytes, *, is_modern: bool, keeps: bool) -> Written:
@@ -88,10 +93,17 @@ def write_response(head: ResponseHead, method: bytes, *, is_modern: bool, keeps:
     The request had this `method`; `is_modern`: its version was HTTP/1.1; `keeps`: its connection may be used again.
     """
     start = _start_of_response(head)
+    if head.block and keeps and is_modern and head.version == _MODERN and method not in _SPECIAL_METHODS:
+        section = read_section(head.block)
+        if section is not None and section.is_forwardable and head.status not in _SPECIAL_STATUSES:
+            if section.kinds & CODING:
+                return start + head.block, CHUNKED, True
+            if section.kinds & LENGTH and section.length == head.body_size:
+                return start + head.block, section.length, True
     given = _look_at(head)
     if is_tunnel(head.status, method):
         change = Change(FRAMING) if given.kinds & FRAMING else None
-        return Written(_write(start, head, given, change, None), BODILESS, keeps=False)
+        return _write(start, head, given, change, None), BODILESS, False
     framing, change = _frame_response(head, given, method, is_modern=is_modern)
     keeps = keeps and framing != UNTIL_CLOSE and not given.kinds & CLOSE
     is_modern = is_modern and head.version != _OLD
@@ -101,7 +113,7 @@ def write_response(head: ResponseHead, method: bytes, *, is_modern: bool, keeps:
             connection = _say_connection(head.headers, b"keep-alive")
     elif not given.kinds & CLOSE and (is_modern or given.kinds & KEEP_ALIVE):
         connection = _say_connection(head.headers, b"close")
-    return Written(_write(start, head, given, change, connection), framing, keeps)
+    return _write(start, head, given, change, connection), framing, keeps
 
 
 def write_interim(head: ResponseHead) -> bytes:
@@ -135,18 +147,17 @@ def _look_at(head: RequestHead | ResponseHead) -> Given:
         section = read_section(head.block)
         if section is not None:
             return Given(section.kinds, section.length, None)
-    lines = []
+    entries = written_lines(head.headers)
     kinds = 0
     length = -1
-    for field in head.headers:
-        line, kind = written_line(field)
-        lines.append(line)
+    for index, (_, kind) in enumerate(entries):
         if kind & FRAMING:
             if kinds & kind & FRAMING:
-                kind |= DOUBTFUL_FRAMING
+                kinds |= DOUBTFUL_FRAMING
             if kind & LENGTH and not kind & DOUBTFUL_FRAMING:
-                length = int(field[1])
+                length = int(head.headers[index][1])
         kinds |= kind
+    lines = [line for line, _ in entries]
     if head.odd_lines:
         lines = _restore_odd_lines(head.headers, lines, head.odd_lines)
     return Given(kinds, length, lines)
@@ -218,7 +229,7 @@ def _write(
     if lines is None:
         if framing is None and connection is None:
             return start + head.block
-        lines = [written_line(field)[0] for field in head.headers]
+        lines = [line for line, _ in written_lines(head.headers)]
         if head.odd_lines:
             lines = _restore_odd_lines(head.headers, lines, head.odd_lines)
     fields = head.headers
@@ -234,8 +245,8 @@ def _apply(change: Change, fields: Fields, lines: list[bytes]) -> tuple[Fields, 
     is_placed = not change.name
     new_fields: Fields = []
     new_lines = []
-    for field, line in zip(fields, lines, strict=True):
-        if not written_line(field)[1] & change.kinds:
+    for field, line, kind in zip(fields, lines, kinds_of(fields), strict=True):
+        if not kind & change.kinds:
             new_fields.append(field)
             new_lines.append(line)
         elif not is_placed:
