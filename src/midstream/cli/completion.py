@@ -3,7 +3,7 @@
 import click
 from click.shell_completion import get_completion_class
 
-from midstream.cli.main import group
+from midstream.cli.entry import group
 from midstream.errors import UsageError
 
 _WHERE = {

@@ -29,7 +29,8 @@ def start_lines(options: Options, bound: Iterable[Bound]) -> list[str]:
 def describe(listener: Bound) -> str:
     """Say what listens where: `regular proxy at http://127.0.0.1:8080`."""
     spec = listener.spec
-    where = url(_SCHEMES[spec.name], listener.address)
+    scheme = "" if spec.scheme in {"tcp", "tls"} else _SCHEMES[spec.name]
+    where = url(scheme, listener.address)
     if spec.address is None:
         return f"{spec.name} proxy at {where}"
     target = url(spec.scheme, spec.address)
