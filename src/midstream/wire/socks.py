@@ -115,7 +115,7 @@ def reply_code(error: OSError) -> int:
 class SocksServer:
     """The server's side: reads what a client wants, writes what it gets.
 
-    The order of work: feed `receive`, send `take_output()`, and answer each event; after `accept_auth` call
+    The order of work: feed `receive`, send `take_output()` (before a fault's `reply`, too), and answer each event; after `accept_auth` call
     `receive(b"")`, for the client may have sent its request already. After `reply(0, …)` call `release()`.
     """
 
@@ -273,8 +273,11 @@ class SocksClient:
             SocksError: The parent refused, or does not speak SOCKS5.
 
         """
-        self._engine.run(data)
-        return self._engine.take_output()
+        try:
+            self._engine.run(data)
+        finally:
+            output = self._engine.take_output()
+        return output
 
     def release(self) -> bytes:
         """Hand out the bytes that belong to the tunnel and retire."""
