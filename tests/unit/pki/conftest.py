@@ -3,7 +3,8 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from midstream.pki import CertificateAuthority
+from midstream.pki import CertificateAuthority, Identity
+from midstream.pki.authority import _self_signed, _subject, utc_now
 
 
 @pytest.fixture(scope="session")
@@ -17,5 +18,6 @@ def rsa_authority():
 
 
 @pytest.fixture(scope="session")
-def rsa_key():
-    return rsa.generate_private_key(65537, 2048)
+def weak_identity():
+    key = rsa.generate_private_key(65537, 1024)
+    return Identity(key, _self_signed(key, _subject(utc_now()), utc_now()))

@@ -136,11 +136,12 @@ class TestDirectory:
         CertificateAuthority.load_or_create(str(tmp_path))
         assert {path.name: path.stat().st_ino for path in tmp_path.iterdir()} == before
 
-    def test_a_lost_p12_comes_back(self, tmp_path):
+    @pytest.mark.parametrize("kind", ["pem", "cer", "p12"])
+    def test_a_lost_file_comes_back(self, tmp_path, kind):
         CertificateAuthority.load_or_create(str(tmp_path))
-        (tmp_path / "midstream-ca-cert.p12").unlink()
+        (tmp_path / f"midstream-ca-cert.{kind}").unlink()
         CertificateAuthority.load_or_create(str(tmp_path))
-        assert (tmp_path / "midstream-ca-cert.p12").exists()
+        assert (tmp_path / f"midstream-ca-cert.{kind}").exists()
 
     def test_rsa_on_demand(self, tmp_path):
         authority = CertificateAuthority.load_or_create(str(tmp_path), key_type="rsa", key_size=2048)
