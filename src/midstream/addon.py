@@ -1,0 +1,90 @@
+"""What addons import: everything here is public, and the built-in addons use nothing else.
+
+```python
+from midstream.addon import HTTPFlow
+
+def response(flow: HTTPFlow) -> None:
+    flow.response.headers["X-Seen"] = "yes"
+```
+"""
+
+from midstream import filters
+from midstream.errors import AddonHalt, OptionsError, UsageError
+from midstream.filters import Filter
+from midstream.flow import (
+    Annotation,
+    Body,
+    Cert,
+    Client,
+    Connection,
+    ConnectionState,
+    ControlException,
+    Error,
+    Flow,
+    Headers,
+    HTTPFlow,
+    Message,
+    MultiDict,
+    MultiDictView,
+    Request,
+    Response,
+    Server,
+    TCPFlow,
+    TCPMessage,
+)
+from midstream.hooks import argtypes as types
+from midstream.hooks import commands as command
+from midstream.hooks.concurrent import concurrent
+from midstream.hooks.context import ALERT, ctx
+from midstream.hooks.data import (
+    ClientHelloData,
+    Context,
+    Layer,
+    NextLayer,
+    ServerConnectionHookData,
+    Socks5AuthData,
+    TlsData,
+)
+from midstream.hooks.loader import Loader
+from midstream.hooks.observe import observe
+
+__all__ = [
+    "ALERT",
+    "AddonHalt",
+    "Annotation",
+    "Body",
+    "Cert",
+    "Client",
+    "ClientHelloData",
+    "Connection",
+    "ConnectionState",
+    "Context",
+    "ControlException",
+    "Error",
+    "Filter",
+    "Flow",
+    "HTTPFlow",
+    "Headers",
+    "Layer",
+    "Loader",
+    "Message",
+    "MultiDict",
+    "MultiDictView",
+    "NextLayer",
+    "OptionsError",
+    "Request",
+    "Response",
+    "Server",
+    "ServerConnectionHookData",
+    "Socks5AuthData",
+    "TCPFlow",
+    "TCPMessage",
+    "TlsData",
+    "UsageError",
+    "command",
+    "concurrent",
+    "ctx",
+    "filters",
+    "observe",
+    "types",
+]
