@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from urllib import parse as _urllib
 
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443, "quic": 443, "dns": 53}
-_AUTHORITY = re.compile(r"^(?P<host>\[[^\]]+\]|[^:\[\]]+)(?::(?P<port>[0-9]{1,5}))?$")
-_LABELS = re.compile(rb"^[A-Za-z0-9_\-]{1,63}(\.[A-Za-z0-9_\-]{1,63})*\.?$")
+_AUTHORITY = re.compile(r"^(?P<host>\[[^\]]+\]|[^:\[\]]+)(?::(?P<port>[0-9]{1,5}))?\Z")
+_LABELS = re.compile(rb"^[A-Za-z0-9_\-]{1,63}(\.[A-Za-z0-9_\-]{1,63})*\.?\Z")
 
 
 def parse(url: str | bytes) -> tuple[bytes, bytes, int, bytes]:
@@ -63,7 +63,8 @@ def parse_authority(authority: str | bytes, check: bool) -> tuple[str, int | Non
         if "xn--" in host.lower():
             host = host_text(host.encode("utf-8", "surrogateescape"))
         port = int(match["port"]) if match["port"] else None
-        if not check or (is_valid_host(host) and (port is None or is_valid_port(port))):
+        is_host = not check or (":" in host if text.startswith("[") else is_valid_host(host))
+        if is_host and (port is None or is_valid_port(port)):
             return host, port
     elif text.endswith(":") and text.count(":") == 1 and len(text) > 1:
         return parse_authority(text[:-1], check)
