@@ -57,7 +57,7 @@ class Addons:
         self._top: list[Member] = []
         self._phase = Phase.LOADING
         self._tasks: set[asyncio.Task[None]] = set()
-        master.options.subscribe(self._options_changed)
+        self._unsubscribe: Callable[[], None] = master.options.subscribe(self._options_changed)
 
     def __iter__(self) -> Iterator[object]:
         """Yield all addons in hook order."""
@@ -145,6 +145,7 @@ class Addons:
         if self._phase is Phase.DONE:
             return
         self._phase = Phase.DONE
+        self._unsubscribe()
         for member in list(self._walk()):
             await self._run_awaited(member, "done")
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -217,9 +218,8 @@ class Addons:
         self._master.hooks.compile((member.name, member.hooks, member.addon) for member in self._walk())
 
     def _options_changed(self, updated: set[str]) -> None:
-        if self._phase in {Phase.CONFIGURED, Phase.RUNNING}:
-            for member in [known for known in self._walk() if known.is_configured]:
-                self._configure(member, set(updated))
+        for member in [known for known in self._walk() if known.is_configured]:
+            self._configure(member, set(updated))
 
     def _configure(self, member: Member, updated: set[str], *, swallow: bool = True) -> None:
         """Call `configure`; what it cannot use is an `OptionsError`, any other failure is the addon's own."""

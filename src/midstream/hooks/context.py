@@ -41,8 +41,8 @@ class Options(Protocol):
         """Declare an option."""
         ...
 
-    def subscribe(self, callback: Callable[[set[str]], None], /) -> Any:
-        """Call back with the names of changed options; an `OptionsError` takes the change back."""
+    def subscribe(self, callback: Callable[[set[str]], None], /) -> Callable[[], None]:
+        """Call back with the names of changed options, until the result is called; an `OptionsError` takes the change back."""
         ...
 
     def __getattr__(self, name: str, /) -> Any: ...

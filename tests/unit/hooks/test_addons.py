@@ -345,3 +345,18 @@ def test_two_engines_do_not_know_of_each_other(master, other_master):
     tell(other_master)
     assert seen == [other_master, other_master]
     assert ctx.master is master
+
+
+def test_after_shutdown_options_that_live_on_are_not_listened_to(master):
+    seen = []
+
+    class Addon:
+        def configure(self, updated):
+            seen.append(updated)
+
+    master.addons.add(Addon())
+    start(master)
+    asyncio.run(master.addons.shutdown())
+    seen.clear()
+    master.options.update(listen_port=99)
+    assert seen == []
