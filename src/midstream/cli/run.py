@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
@@ -15,7 +16,7 @@ from midstream.cli.childenv import child_environment, make_bundle
 from midstream.cli.flags import option_flags, options_from
 from midstream.cli.logs import log_to_terminal
 from midstream.cli.notices import url
-from midstream.cli.serve import run_in_loop, started
+from midstream.cli.serve import run_in_loop, signals_caught, started
 from midstream.errors import UsageError
 from midstream.options import Options
 from midstream.options.modes import ALL_INTERFACES
@@ -27,8 +28,14 @@ NOT_EXECUTABLE = 126
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1", **dict.fromkeys(ALL_INTERFACES, "127.0.0.1")}  # noqa: S104 - replaced, not bound
 
 
+class Child(Protocol):
+    """What runs the command."""
+
+    def send_signal(self, signal: int) -> None: ...
+
+
 @option_flags
-@click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
+@click.command(context_settings={"allow_interspersed_args": False})
 @click.option(
     "--no-proxy", metavar="HOSTS", default="", help="Hosts that the command reaches directly, separated by commas."
 )
@@ -80,30 +87,17 @@ async def run_child(command: Sequence[str], environment: Mapping[str, str], outp
     except PermissionError:
         click.echo(f"midstream: {command[0]}: not executable", err=True)
         return NOT_EXECUTABLE
-    with signals_passed(child):
+    with signals_caught(functools.partial(pass_on, child), "SIGINT", "SIGTERM", "SIGHUP"):
         code = await child.wait()
     return code if code >= 0 else 128 - code
 
 
-@contextlib.contextmanager
-def signals_passed(child: asyncio.subprocess.Process) -> Iterator[None]:
-    """Pass signals to the child instead of dying of them; Ctrl-C at a terminal reaches it without our help."""
-    loop = asyncio.get_running_loop()
-
-    def forward(number: signal.Signals) -> None:
-        if number == signal.SIGINT and _is_at_terminal():
-            return
-        with contextlib.suppress(ProcessLookupError):
-            child.send_signal(number)
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in numbers:
-        loop.add_signal_handler(number, forward, number)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
+def pass_on(child: Child, number: signal.Signals) -> None:
+    """Give a signal to the child; Ctrl-C at a terminal reaches it without our help."""
+    if number == signal.SIGINT and _is_at_terminal():
+        return
+    with contextlib.suppress(ProcessLookupError):
+        child.send_signal(number)
 
 
 @contextlib.contextmanager
@@ -118,5 +112,5 @@ def written(content: bytes) -> Iterator[str]:
 def _is_at_terminal() -> bool:
     try:
         return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):  # the last: Windows has no process groups
         return False

@@ -3,14 +3,14 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from midstream.errors import OptionsError, UsageError
-from midstream.options import Options
+from midstream.options import Options, listeners
 
 if TYPE_CHECKING:
     from midstream.engine import Engine
@@ -59,6 +59,8 @@ async def started(options: Options, addons: Sequence[object]) -> "AsyncIterator[
     """
     from midstream.engine import Engine  # noqa: PLC0415 - listing options must not pay for the proxy
 
+    if options.server:
+        listeners(options)  # refuses an open proxy before anything is made
     try:
         engine = Engine(options, addons=list(addons))
         await engine.__aenter__()
@@ -81,21 +83,34 @@ async def until_stopped(work: Awaitable[object]) -> int:
     """
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
-    caught: list[int] = []
+    caught: list[signal.Signals] = []
 
-    def stop(number: int) -> None:
+    def stop(number: signal.Signals) -> None:
         caught.append(number)
         loop.remove_signal_handler(number)
         task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number)
-    try:
-        await task
-    except asyncio.CancelledError:
-        if not caught:
-            raise
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+    with signals_caught(stop, "SIGINT", "SIGTERM"):
+        try:
+            await task
+        except asyncio.CancelledError:
+            if not caught:
+                raise
     return 130 if signal.SIGINT in caught else 0
+
+
+@contextmanager
+def signals_caught(callback: Callable[[signal.Signals], None], *names: str) -> Iterator[None]:
+    """Give signals to `callback` while the block runs, as far as the system has them; Windows keeps its Ctrl-C."""
+    loop = asyncio.get_running_loop()
+    caught: list[signal.Signals] = []
+    for name in names:
+        with suppress(NotImplementedError, AttributeError):
+            number = getattr(signal, name)
+            loop.add_signal_handler(number, callback, number)
+            caught.append(number)
+    try:
+        yield
+    finally:
+        for number in caught:
+            loop.remove_signal_handler(number)

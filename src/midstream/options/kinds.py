@@ -21,7 +21,7 @@ FilePath: TypeAlias = Annotated[str, "path"]
 """A path; `~` is the home directory, and in the configuration file it is relative to that file."""
 
 _UNITS = "kmgt"
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)b?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([bkmgt]?)b?", re.IGNORECASE)
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 

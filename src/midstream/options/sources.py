@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from midstream.errors import OptionsError
 from midstream.options.options import DEFAULT_CONFDIR
-from midstream.options.store import Deferred, IfUnknown, Line, OptionStore, Text
+from midstream.options.store import Deferred, IfUnknown, Line, OptionStore, Text, plain_name, read_settings
 
 CONFIG_FILE = "config.toml"
 ENVIRONMENT_PREFIX = "MIDSTREAM_"
@@ -40,19 +40,6 @@ def load(
         _take(options, {name: texts}, f"--set {name}", "refuse")
 
 
-def read_settings(settings: Iterable[str]) -> dict[str, Text]:
-    """Read `NAME=VALUE` and `NAME` texts; a name given several times gets several values."""
-    found: dict[str, Text] = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        name = _plain_name(name)
-        if not name:
-            raise OptionsError(f"--set {setting}: expected NAME=VALUE")
-        before = found.get(name, Text())
-        found[name] = Text([*before, value]) if equals else before
-    return found
-
-
 def read_environment(environment: Mapping[str, str]) -> dict[str, Line]:
     """Return the values of all `MIDSTREAM_…` variables by option name."""
     return {
@@ -74,7 +61,7 @@ def read_config(path: str) -> dict[str, object]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
         raise OptionsError(f"cannot read {path}: {fault}") from None
-    return {_plain_name(name): value for name, value in content.items()}
+    return {plain_name(name): value for name, value in content.items()}
 
 
 def _confdir(settings: Mapping[str, Text], flags: Mapping[str, object], environment: Mapping[str, Line]) -> str:
@@ -96,7 +83,3 @@ def _take(options: OptionStore, values: Mapping[str, object], source: str, if_un
 def _from_file(options: OptionStore, name: str, value: object, path: str) -> object:
     """Return a value of the configuration file with its relative paths taken from the folder of the file."""
     return options.find(name).kind.within(os.path.dirname(path), options.accept(name, value, path))
-
-
-def _plain_name(name: str) -> str:
-    return name.strip().replace("-", "_")

@@ -6,13 +6,14 @@ options there are (`options.py`), nor files and environment (`sources.py`).
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal, NamedTuple, get_type_hints
+from typing import Literal, NamedTuple, TypeAlias, get_type_hints
 
 from midstream.errors import OptionsError
 from midstream.options.kinds import BoolKind, OptionalKind, SequenceKind, kind_of
 from midstream.options.option import Declaration, Option
 
-Subscriber = Callable[[set[str]], None]
+Names: TypeAlias = set[str]  # the class has a method of the name `set`
+Subscriber = Callable[[Names], None]
 
 
 RUN_TIME = "set at run time"
@@ -147,6 +148,20 @@ class OptionStore:
         """
         return self._accept(self.find(name), value, source)
 
+    def set(self, *settings: str) -> None:
+        """Set options from texts: `NAME=VALUE`, or `NAME` for true, nothing or no elements, or `NAME=toggle`.
+
+        Raises `OptionsError`.
+        """
+        self.assign(read_settings(settings), RUN_TIME)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._declared
+
+    def keys(self) -> list[str]:
+        """Return the names of all options."""
+        return list(self._declared)
+
     def reset(self, *names: str) -> None:
         """Put options back to their defaults."""
         self.assign({name: self.find(name).default for name in names}, "default")
@@ -230,7 +245,7 @@ class OptionStore:
             self._sources.pop(declared.name, None)
             return declared.default
 
-    def _notify(self, updated: set[str], before: dict[str, object], sources: dict[str, str]) -> None:
+    def _notify(self, updated: Names, before: dict[str, object], sources: dict[str, str]) -> None:
         subscribers = list(self._subscribers)
         for position, subscriber in enumerate(subscribers):
             try:
@@ -245,6 +260,24 @@ class OptionStore:
         known = difflib.get_close_matches(name.replace("-", "_"), self._declared, n=1)
         hint = f"; did you mean {known[0]}?" if known else "; `midstream options` lists them all"
         return f"there is no option {name!r}{hint}"
+
+
+def read_settings(settings: Iterable[str]) -> dict[str, Text]:
+    """Read `NAME=VALUE` and `NAME` texts; a name given several times gets several values."""
+    found: dict[str, Text] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        name = plain_name(name)
+        if not name:
+            raise OptionsError(f"expected NAME=VALUE, got {setting!r}")
+        before = found.get(name, Text())
+        found[name] = Text([*before, value]) if equals else before
+    return found
+
+
+def plain_name(name: str) -> str:
+    """Return the name of an option as it is declared; people write `-` for `_`."""
+    return name.strip().replace("-", "_")
 
 
 def read_texts(known: Option, texts: Text, current: object = None) -> object:
@@ -273,7 +306,7 @@ def _plainest(known: Option) -> object:
     raise OptionsError(f"expected {known.kind.expects}, got nothing")
 
 
-def _tell_back(subscribers: list[Subscriber], updated: set[str]) -> None:
+def _tell_back(subscribers: list[Subscriber], updated: Names) -> None:
     for subscriber in subscribers:
         try:
             subscriber(set(updated))

@@ -7,7 +7,7 @@ import pytest
 
 from midstream.cli import run as module
 from midstream.cli.entry import call
-from midstream.cli.run import run_child, signals_passed
+from midstream.cli.run import pass_on, run_child
 from midstream.cli.serve import run_in_loop
 from midstream.options import Options
 
@@ -132,14 +132,7 @@ class GoneChild:
 def test_the_terminal_itself_signals_the_command(monkeypatch, at_terminal, count):
     monkeypatch.setattr(module, "_is_at_terminal", lambda: at_terminal)
     child = GoneChild()
-
-    async def interrupt():
-        with signals_passed(child):
-            os.kill(os.getpid(), signal.SIGINT)
-            for _ in range(5):
-                await asyncio.sleep(0)
-
-    run_in_loop(Options(event_loop="asyncio"), interrupt)
+    pass_on(child, signal.SIGINT)
     assert len(child.got) == count
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from midstream.cli.serve import StartFailure, loop_factory, run_in_loop, started, until_stopped
+from midstream.cli.serve import StartFailure, loop_factory, run_in_loop, signals_caught, started, until_stopped
 from midstream.errors import OptionsError, UsageError
 from midstream.options import Options
 from midstream.options.store import Deferred
@@ -93,3 +93,23 @@ def test_a_cancellation_from_elsewhere_is_not_swallowed():
 
     with pytest.raises(asyncio.CancelledError):
         run_in_loop(Options(), both)
+
+
+def test_an_open_proxy_is_refused_before_anything_is_made(fake_engine):
+    with pytest.raises(OptionsError, match="--allow-open-proxy"):
+        run_in_loop(Options(), lambda: enter(Options(listen_host="")))
+    assert fake_engine.log == []
+    run_in_loop(Options(), lambda: enter(Options(listen_host="", server=False)))
+
+
+def test_systems_without_signals(monkeypatch):
+    async def work():
+        def refuse(*_args):
+            raise NotImplementedError
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "add_signal_handler", refuse)
+        monkeypatch.delattr(signal, "SIGHUP")
+        with signals_caught(print, "SIGINT", "SIGHUP"):
+            return "done"
+
+    assert run_in_loop(Options(event_loop="asyncio"), work) == "done"

@@ -3,6 +3,8 @@ from pathlib import Path
 from typing import Literal, Union
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from midstream.errors import OptionsError
 from midstream.options.kinds import FilePath, Size, kind_of
@@ -176,3 +178,15 @@ def test_choices_can_be_given_apart():
 def test_other_types_are_no_options(annotation):
     with pytest.raises(TypeError, match="no option can be"):
         kind_of(annotation)
+
+
+@given(
+    st.text(), st.sampled_from([bool, int, float, str, Size, FilePath, Literal["a", "b"], int | None, Sequence[Size]])
+)
+def test_any_text_is_read_or_refused_and_what_is_read_can_be_shown(text, annotation):
+    kind = kind_of(annotation)
+    try:
+        value = kind.check(kind.read(text))
+    except OptionsError:
+        return
+    assert kind.read(kind.show(value)) == value or annotation is float

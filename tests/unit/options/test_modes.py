@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from midstream.errors import OptionsError, UsageError
 from midstream.options import Options, listeners
@@ -179,3 +181,17 @@ def test_loopback(host):
 @pytest.mark.parametrize("host", ["", "0.0.0.0", "::", "10.0.0.1", "fe80::1%eth0", "localhost.example"])
 def test_not_loopback(host):
     assert not is_loopback(host)
+
+
+_PARTS = ["regular", "reverse", "upstream", ":", "@", "//", "http", "tcp", "a.b", "[::1]", "8080", "0", "*", "é", " "]
+
+
+@given(st.one_of(st.text(), st.lists(st.sampled_from(_PARTS)).map("".join)))
+def test_any_text_is_a_mode_or_refused(text):
+    try:
+        spec = ModeSpec.parse(text)
+    except OptionsError:
+        return
+    assert spec.full_spec == text
+    assert (spec.address is None) == (spec.name not in {"reverse", "upstream"})
+    assert listeners(Options(mode=[text], allow_open_proxy=True))

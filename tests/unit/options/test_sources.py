@@ -2,7 +2,7 @@ import pytest
 
 from midstream.errors import OptionsError
 from midstream.options import Options
-from midstream.options.sources import load, read_settings
+from midstream.options.sources import load
 from midstream.options.store import Text
 
 
@@ -108,9 +108,3 @@ def test_unknown_names_wait_for_scripts(tmp_path):
     for name in ("from_file", "from_variable", "from_set"):
         options.add_option(name, int, 0, "")
     assert [options.value(name) for name in ("from_file", "from_variable", "from_set")] == [1, 2, 3]
-
-
-def test_settings():
-    assert read_settings(["a=1", "b", "a=2=3", " c-d ="]) == {"a": ("1", "2=3"), "b": (), "c_d": ("",)}
-    with pytest.raises(OptionsError, match="expected NAME=VALUE"):
-        read_settings(["=x"])

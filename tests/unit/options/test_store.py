@@ -4,7 +4,7 @@ import pytest
 
 from midstream.errors import OptionsError
 from midstream.options.option import option
-from midstream.options.store import Deferred, Line, OptionStore, Text
+from midstream.options.store import Deferred, Line, OptionStore, Text, read_settings
 
 
 class Fruit(OptionStore):
@@ -221,3 +221,23 @@ def test_leftovers_of_the_file_are_warned_about_and_of_the_environment_not():
     basket.defer("aples", Deferred(1, "config.toml", "warn"))
     basket.defer("other", Deferred("1", "MIDSTREAM_OTHER", "ignore"))
     assert basket.check_deferred() == ["config.toml: there is no option 'aples'; did you mean apples?"]
+
+
+def test_settings_are_read():
+    assert read_settings(["a=1", "b", "a=2=3", " c-d ="]) == {"a": ("1", "2=3"), "b": (), "c_d": ("",)}
+    with pytest.raises(OptionsError, match="expected NAME=VALUE"):
+        read_settings(["=x"])
+
+
+def test_options_are_set_from_text():
+    basket = Basket()
+    basket.set("apples=3", "ripe", "names=x", "names=y")
+    basket.set("ripe=toggle")
+    assert (basket.apples, basket.ripe, basket.names) == (3, False, ("x", "y"))
+
+
+def test_names():
+    basket = Basket()
+    assert "apples" in basket
+    assert "pears" not in basket
+    assert basket.keys() == list(basket.declared)
