@@ -93,10 +93,10 @@ def _http1(data: bytes | bytearray) -> Kind | None:
     legible = _LINE.match(data[: MAX_LINE + 2])
     end = legible.end() if legible else 0
     rest = data[end : end + 2]
-    if rest[:1] == b"\n" or rest == b"\r\n":
-        return Kind.HTTP1 if _VERSION.search(data[:end]) else Kind.RAW
     if end > MAX_LINE:
         return Kind.HTTP1 if _TARGET.match(data) else Kind.RAW
+    if rest[:1] == b"\n" or rest == b"\r\n":
+        return Kind.HTTP1 if _VERSION.search(data[:end]) else Kind.RAW
     return None if rest in (b"", b"\r") else Kind.RAW
 
 

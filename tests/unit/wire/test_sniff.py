@@ -72,6 +72,7 @@ CASES = [
     (b"\r\n" * (MAX_BLANK // 2) + b"\nGET /", Kind.RAW),
     # Long lines
     (b"FOO /" + b"x" * MAX_LINE, Kind.HTTP1),
+    (b"FOO /" + b"x" * MAX_LINE + b"\n", Kind.HTTP1),
     (b"FOO x" + b"x" * MAX_LINE, Kind.RAW),
 ]
 

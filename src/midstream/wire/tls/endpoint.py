@@ -278,7 +278,8 @@ class MemoryEndpoint:
         if isinstance(error, ssl.SSLCertVerificationError):
             failure = refused_certificate(error.verify_message, peer)
         else:
-            failure = explain(error.reason or str(error), peer, established=self.is_established)
+            reason = getattr(error, "reason", None) or str(error)  # unknown to Python's table where OpenSSL is newer
+            failure = explain(reason, peer, established=self.is_established)
         failure.plain = plain
         return failure
 

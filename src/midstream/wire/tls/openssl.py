@@ -202,11 +202,11 @@ class _Tls:
             self._incoming.pending = 0
             return ssl.SSLWantReadError()
         if isinstance(error, SSL.ZeroReturnError):
-            return _with_reason(ssl.SSLZeroReturnError(), "the connection has been closed")
+            return ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "the connection has been closed")
         reason = _reason(error)
         if reason == "certificate verify failed":
             return self._refused()
-        return _with_reason(ssl.SSLError(), reason)
+        return ssl.SSLError(ssl.SSL_ERROR_SSL, reason)
 
     def _refused(self) -> ssl.SSLCertVerificationError:
         lib, native = SSL._lib, self._connection._ssl  # type: ignore[attr-defined]  # noqa: SLF001 - no public way
@@ -215,11 +215,6 @@ class _Tls:
         refused.verify_code = code
         refused.verify_message = SSL._ffi.string(lib.X509_verify_cert_error_string(code)).decode()  # type: ignore[attr-defined]  # noqa: SLF001
         return refused
-
-
-def _with_reason(error: ssl.SSLError, reason: str) -> ssl.SSLError:
-    error.reason = reason
-    return error
 
 
 def _reason(error: SSL.Error) -> str:

@@ -388,6 +388,24 @@ def test_tls_20_a_renegotiation_asked_for_by_the_server_does_not_hang(client, se
     assert link.client.plain == HELLO
 
 
+def test_a_write_that_openssl_refuses_is_a_failure():
+    class Broken:
+        def do_handshake(self):
+            pass
+
+        def read(self, _size):
+            raise ssl.SSLWantReadError
+
+        def write(self, _data):
+            raise ssl.SSLError(1, "odd")
+
+    endpoint = endpoint_module.MemoryEndpoint(Broken(), ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+    endpoint.receive(b"\x16")
+    with pytest.raises(TlsError, match="odd"):
+        endpoint.send(HELLO)
+    assert endpoint.send(HELLO) == b""
+
+
 # Memory
 
 
