@@ -1,0 +1,1 @@
+"""Connections and exchanges: where bytes, flows and hooks meet."""

@@ -1,0 +1,509 @@
+"""One client connection from accept to close: what it carries is found out layer by layer.
+
+The coroutine reads like the connection: greeting of the mode, then as often as there are layers: look at the first bytes, open
+TLS, go into a CONNECT tunnel; at last HTTP exchanges, or bytes relayed. Everything that decides is in `policy.py`.
+"""
+
+import ipaddress
+import logging
+from collections.abc import Callable
+
+from midstream.errors import UsageError
+from midstream.flow import Client, HTTPFlow, Server
+from midstream.flow.connection import Via
+from midstream.hooks.data import ClientHelloData, NextLayer
+from midstream.hooks.table import dispatch
+from midstream.options.modes import ModeSpec
+from midstream.pki.names import LeafNames
+from midstream.proxy.dial import Link, open_link, open_stream, secure_link, stream_over
+from midstream.proxy.exchange import Exchange, refuse_request
+from midstream.proxy.greeting import greet_socks, original_destination
+from midstream.proxy.handshake import shake_with_client
+from midstream.proxy.http1 import ClientLeft, Http1Client, Http1Server
+from midstream.proxy.origin import Origin
+from midstream.proxy.peer import ByteReader, Peer
+from midstream.proxy.policy import Action, authority_name
+from midstream.proxy.pool import Pool
+from midstream.proxy.session import Session
+from midstream.proxy.stepper import Signal, Step
+from midstream.proxy.target import Way, join_authority, split_authority
+from midstream.proxy.tunnel import relay, splice
+from midstream.wire.errors import PeerError
+from midstream.wire.events import RequestHead
+from midstream.wire.proxyline import read_proxy_line
+from midstream.wire.sniff import Kind, sniff
+from midstream.wire.tls.hello import ClientHello, read_client_hello
+
+LOOK_BYTES = 65_536
+"""How much is looked at before a protocol counts as unknown."""
+_log = logging.getLogger("midstream.proxy")
+
+
+class Switched:
+    """The end of HTTP on a connection: both sides go on in another protocol."""
+
+    __slots__ = ("from_client", "from_server", "server")
+
+    def __init__(self, server: Http1Server, from_client: bytes, from_server: bytes) -> None:
+        self.server = server
+        self.from_client = from_client
+        self.from_server = from_server
+
+
+class ClientConnection:
+    """A client, and what is known of where it is going."""
+
+    def __init__(
+        self, session: Session, pool: Pool, peer: Peer, mode: ModeSpec, on_over: "Callable[[ClientConnection], None]"
+    ) -> None:
+        self.session = session
+        self.client = Client(
+            peername=peer.address_of("peername"),
+            sockname=peer.address_of("sockname"),
+            proxy_mode=mode,
+            timestamp_start=session.time(),
+        )
+        self.peer = peer
+        self.mode = mode
+        self.way = Way(is_explicit=mode.name in {"regular", "upstream"})
+        self.via: Via | None = (mode.scheme, mode.address) if mode.name == "upstream" and mode.address else None
+        self.host_field: bytes | None = None
+        self._pool = pool
+        self._on_over = on_over
+        self._link: Link | None = None
+        self._is_server_tls = False
+        self._is_raw = False
+        """Nothing is to be read as HTTP: reverse mode for tcp and tls."""
+        self._owner = ""
+        self._http: Http1Client | None = None
+        self._http_over: Signal[bytes | Switched | None] = Signal()
+        self._last_origin: tuple[tuple[str, str, int, Via | None], Origin] | None = None
+        self._reader = ByteReader(peer)
+        self._step = Step(self._run(), self._ended)
+
+    def start(self) -> None:
+        """Begin; called once the connection is made."""
+        self._step.start()
+
+    def stop(self) -> None:
+        """Break off, at shutdown."""
+        self.peer.abort()
+
+    def stop_if_idle(self) -> None:
+        """Close if nothing is under way; what is may end."""
+        if self._http is not None:
+            self._http.close_when_idle()
+
+    async def _run(self) -> None:
+        client = self.client
+        await dispatch(self.session.hooks.client_connected, client)
+        try:
+            if client.error:
+                _log.info("client %s refused: %s", authority_name(*(client.peername or ("?", 0))[:2]), client.error)
+                self.peer.abort()
+                return
+            await self._greet()
+            while await self._layer():
+                pass
+        except PeerError as error:
+            client.error = client.error or error.message
+            _log.info("%s: %s", self._name(), error)
+        except UsageError as error:
+            client.error = client.error or str(error)
+            _log.error("%s: %s", self._name(), error)
+        except ClientLeft:
+            pass
+        finally:
+            self._drop_link()
+            self.peer.close()
+        client.timestamp_end = self.session.time()
+        await dispatch(self.session.hooks.client_disconnected, client)
+
+    def _ended(self, error: BaseException | None) -> None:
+        self._on_over(self)
+        if error is not None:
+            raise error
+
+    def _name(self) -> str:
+        peername = self.client.peername
+        return authority_name(*peername[:2]) if peername else "client"
+
+    # Greetings.
+
+    async def _greet(self) -> None:
+        """Find out where the connection leads, as far as the mode tells."""
+        if self.session.trusts_proxy_line(self.client.peername):
+            await self._read_proxy_line()
+        mode = self.mode
+        if mode.name == "socks5":
+            await self._greet_socks()
+        elif mode.name == "transparent":
+            self._lead_to(original_destination(self.peer))
+            self._link = await self._open_link()
+        elif mode.name == "reverse":
+            assert mode.address is not None
+            self._is_raw = mode.scheme in {"tcp", "tls"}
+            self._is_server_tls = mode.scheme in {"https", "tls"}
+            self._lead_to(mode.address, "https" if self._is_server_tls else "http")
+            if not self._is_raw and not self.session.settings.keep_host_header:
+                self.host_field = join_authority(*mode.address, self.way.scheme)
+            if mode.scheme == "tcp":
+                self._link = await self._open_link()
+
+    async def _greet_socks(self) -> None:
+        self._link = await greet_socks(self.session, self.client, self.peer, self._reader)
+        address = self._link.server.address
+        assert address is not None
+        self._lead_to(address[:2])
+
+    async def _read_proxy_line(self) -> None:
+        self.peer.within(self.session.settings.header_timeout, "waiting for the PROXY line")
+        data = b""
+        while (line := read_proxy_line(data)) is None:
+            more = await self._reader.read()
+            if not more:
+                raise PeerError("the balancer closed the connection before its PROXY line")
+            data += more
+        if line.source is not None:
+            self.client.peername = line.source
+        self._reader.unread(data[line.size :])
+
+    def _lead_to(self, destination: tuple[str, int], scheme: str = "http") -> None:
+        self.way = Way(is_explicit=False, scheme="https" if scheme == "https" else "http", destination=destination)
+
+    # Layers.
+
+    async def _layer(self) -> bool:
+        """Handle what comes next on the connection; True if there is another layer inside it."""
+        way = self.way
+        if way.destination is not None:
+            decision = self.session.policy.decide(self._names())
+            if decision.action is Action.IGNORE and decision.is_final:
+                return await self._ignore()
+        kind, data = await self._look()
+        if kind is Kind.TLS:
+            return await self._tls_layer(data)
+        if way.destination is None:
+            if kind in {Kind.SOCKS4, Kind.SOCKS5}:
+                await self._greet_socks()
+                return True
+            return await self._http_layer()
+        layer = await self._choose(kind, data)
+        if layer == "ignore":
+            return await self._ignore()
+        return await (self._http_layer() if layer == "http" else self._tcp_layer())
+
+    async def _look(self) -> tuple[Kind, bytes]:
+        """Read until the protocol is known; what was read stays with the reader."""
+        reader, link = self._reader, self._link
+        data = b""
+        timeout = self.session.settings.tcp_timeout if link else self.session.settings.client_idle_timeout
+        self.peer.within(timeout, "waiting for the first bytes")
+        while (kind := sniff(data)) is None and len(data) < LOOK_BYTES:
+            if link is not None and not data and not reader.is_ready:
+                either: Signal[None] = Signal()
+                reader.wait(either)
+                if not link.reader.is_ready:
+                    await link.reader.wait(either)
+                if not reader.is_ready:
+                    break  # the server speaks first
+            more = await reader.read()
+            if not more:
+                break
+            data += more
+        self.peer.within(0, "")
+        reader.unread(data)
+        return kind or Kind.RAW, data
+
+    async def _choose(self, kind: Kind, data: bytes) -> str:
+        """Decide how clear-text (or opened) bytes are read: `http`, `tcp` or `ignore`."""
+        session = self.session
+        names = self._names()
+        if kind is Kind.HTTP1 and session.policy.needs_names:
+            names += await self._host_name(data)
+        decision = session.policy.decide(names)
+        if decision.action is Action.IGNORE:
+            layer = "ignore"
+        elif self._is_raw or decision.action is Action.TCP:
+            layer = "tcp"
+        else:
+            is_http = kind is Kind.HTTP1 or self.mode.name == "reverse"
+            layer = "http" if is_http or not session.options.rawtcp else "tcp"
+        if session.hooks.next_layer:
+            choice = NextLayer(session.context(self.client, self._placeholder()), layer, data)  # type: ignore[arg-type]
+            await dispatch(session.hooks.next_layer, choice)
+            layer = choice.layer
+        return layer
+
+    async def _host_name(self, data: bytes) -> list[str]:
+        """Return the Host field of the request whose beginning is `data`, as a name for the lists."""
+        reader = self._reader
+        reader.take()
+        while b"\r\n\r\n" not in data and b"\n\n" not in data and len(data) < LOOK_BYTES:
+            more = await reader.read()
+            if not more:
+                break
+            data += more
+        reader.unread(data)
+        for line in data.split(b"\r\n\r\n")[0].split(b"\n")[1:]:
+            name, _, value = line.partition(b":")
+            if name.lower() == b"host":
+                try:
+                    host, port = split_authority(value.strip())
+                except PeerError:
+                    return []
+                assert self.way.destination is not None
+                return [authority_name(host, port or self.way.destination[1])]
+        return []
+
+    async def _ignore(self) -> bool:
+        """Relay untouched."""
+        link = self._link or await self._open_link()
+        self._link = None
+        await splice(self.session, self.peer, link.peer, self._reader.take(), link.reader.take())
+        return False
+
+    async def _tcp_layer(self) -> bool:
+        link = self._link or await self._open_link()
+        self._link = None
+        if self._is_server_tls and not link.server.tls_established:
+            await secure_link(self.session, link, self._sni_for_server())
+        facts = (self.client, link.server)
+        await relay(self.session, facts, self.peer, link.peer, self._reader.take(), link.reader.take())
+        return False
+
+    async def _http_layer(self) -> bool:
+        """Serve HTTP until the connection closes or becomes something else; True if there is a tunnel to go into."""
+        session = self.session
+        if self._link is not None and self.way.destination is not None:
+            self._keep_link(self._link)
+        self._http_over = Signal()
+        self._http = http = Http1Client(
+            self.peer, session.settings, session.deadlines, self._begin_exchange, lambda: self._http_over.set(None)
+        )
+        self._reader.hand_over(http)
+        what = await self._http_over
+        self._http = None
+        if what is None:
+            return False
+        self._reader = ByteReader(self.peer)
+        if isinstance(what, bytes):
+            self._reader.unread(what)
+            return True
+        facts = (self.client, what.server.server)
+        await relay(session, facts, self.peer, what.server.peer, what.from_client, what.from_server)
+        return False
+
+    def _begin_exchange(self, head: RequestHead | PeerError, http: Http1Client) -> Step:
+        if isinstance(head, PeerError):
+            return Step(refuse_request(self.session, self, http, head))
+        return Exchange(self.session, self, http, head).step()
+
+    # TLS.
+
+    async def _tls_layer(self, data: bytes) -> bool:
+        hello = await self._read_hello(data)
+        if hello is None:
+            return await self._tcp_layer() if self.way.destination is not None else False
+        session, client = self.session, self.client
+        client.tls = True
+        client.sni = hello.sni
+        client.alpn_offers = hello.alpn
+        server = self._placeholder()
+        info = ClientHelloData(session.context(client, server), hello)
+        await dispatch(session.hooks.tls_clienthello, info)
+        is_to_us = self.way.destination is None
+        if info.ignore_connection and not is_to_us:
+            return await self._ignore()
+        if not is_to_us and session.policy.decide(self._names()).action is Action.IGNORE:
+            return await self._ignore()
+        await self._open_tls(hello, server, is_to_us=is_to_us, must_see_server=info.establish_server_tls_first)
+        return True
+
+    async def _read_hello(self, data: bytes) -> ClientHello | None:
+        """Read the whole ClientHello; None if this is no TLS after all. What was read stays with the reader."""
+        reader = self._reader
+        reader.take()
+        self.peer.within(self.session.settings.tls_handshake_timeout, "TLS handshake")
+        try:
+            while (hello := read_client_hello(data)) is None:
+                more = await reader.read()
+                if not more:
+                    raise PeerError("the client closed the connection inside its ClientHello")
+                data += more
+        except PeerError as error:
+            _log.info("%s: not TLS after all: %s", self._name(), error)
+            return None
+        finally:
+            reader.unread(data)
+            self.peer.within(0, "")
+        return hello
+
+    async def _open_tls(self, hello: ClientHello, server: Server, *, is_to_us: bool, must_see_server: bool) -> None:
+        session, client = self.session, self.client
+        chain: tuple[bytes, ...] = ()
+        if not is_to_us:
+            if self.mode.name != "reverse":
+                self._is_server_tls = True
+                self.way.scheme = "https"
+            if self._is_server_tls and (session.options.upstream_cert or must_see_server):
+                chain = await self._server_chain()
+            if self._link is not None and self._link.server.tls_established:
+                server = self._link.server
+        hostname = hello.sni or self._hostname_without_sni()
+        names = LeafNames.mirror(chain[0] if chain else None, hostname)
+        alpn = tuple(name for name in hello.alpn if name == (server.alpn or b"http/1.1"))
+        endpoint = session.tls.client_endpoint(names, alpn=alpn, upstream_chain=chain)
+        try:
+            await shake_with_client(session, client, server, peer=self.peer, reader=self._reader, endpoint=endpoint)
+        except PeerError as error:
+            raise PeerError(f"{hostname}: {error.message}", error.reference) from error
+
+    def _hostname_without_sni(self) -> str:
+        if self.way.destination is not None:
+            return self.way.destination[0]
+        return self.client.sockname[0] if self.client.sockname else "localhost"
+
+    async def _server_chain(self) -> tuple[bytes, ...]:
+        """Return the certificates that the server shows, from memory or by asking it."""
+        session = self.session
+        assert self.way.destination is not None
+        sni = self._sni_for_server()
+        key = (*self.way.destination, sni, self.via)
+        chain = session.chains.get(key)
+        if chain is not None:
+            return chain
+        try:
+            link = self._link or await self._open_link()
+            self._link = None
+            await secure_link(session, link, sni)
+        except PeerError as error:
+            # The client is told when it asks for something; a server may also never be asked, if an addon answers.
+            _log.info("%s: certificate made without the server's: %s", authority_name(*self.way.destination), error)
+            return ()
+        self._link = link
+        chain = tuple(cert.der for cert in link.server.certificate_list)
+        session.chains.put(key, chain)
+        return chain
+
+    def _sni_for_server(self) -> str | None:
+        """Return the server name for the connection's own destination."""
+        assert self.way.destination is not None
+        if self.mode.name == "reverse" and not self.session.settings.keep_host_header:
+            return server_name(self.way.destination[0])
+        return self.client.sni or server_name(self.way.destination[0])
+
+    # What exchanges ask for.
+
+    def origin(self, scheme: str, host: str, port: int, via: Via | None) -> Origin:
+        last = self._last_origin
+        key = (scheme, host, port, via)
+        if last is not None and last[0] == key:
+            return last[1]
+        is_tls = scheme == "https"
+        sni = None
+        if is_tls:
+            sni = self._sni_for_server() if (host, port) == self.way.destination else server_name(host)
+        origin = Origin(host, port, is_tls, sni, via, self._owner_now())
+        self._last_origin = (key, origin)
+        return origin
+
+    def _owner_now(self) -> str:
+        """Return the id of this client if scripts steer server connections, so that none is shared."""
+        steers = any(not handler.observes for handler in self.session.hooks.server_connect)
+        return self.client.id if steers else self._owner
+
+    async def stream_to(self, origin: Origin, server: Server, *, is_repeatable: bool) -> Http1Server:
+        stream = self._pool.take(origin, is_repeatable=is_repeatable)
+        if stream is not None:
+            return stream
+        link = self._link
+        if link is not None and self._fits(link, origin):
+            self._link = None
+            if origin.is_tls and not link.server.tls_established:
+                await secure_link(self.session, link, origin.sni)
+            return stream_over(self.session, self._pool, link, origin)
+        return await open_stream(self.session, self._pool, origin, server, self.client)
+
+    def _fits(self, link: Link, origin: Origin) -> bool:
+        server = link.server
+        if server.address != (origin.host, origin.port) or server.via != origin.via or link.peer.has_ended:
+            return False
+        return not server.tls_established or (origin.is_tls and server.sni == origin.sni)
+
+    def _keep_link(self, link: Link) -> None:
+        """Have the pool keep the connection's own link for its first request, if it is ready for HTTP."""
+        assert self.way.destination is not None
+        origin = self.origin(self.way.scheme, *self.way.destination, self.via)
+        if origin.is_tls == link.server.tls_established and self._fits(link, origin):
+            self._link = None
+            stream = stream_over(self.session, self._pool, link, origin)
+            if not link.peer.is_closing:
+                self._pool.give_back(stream)
+
+    async def open_tunnel(self, flow: HTTPFlow) -> None:
+        server = flow.server_conn
+        destination = (flow.request.host, flow.request.port)
+        if server.address != destination:
+            server.address = destination
+        if self._pool.has_address(destination, server.via):
+            return
+        try:
+            self._link = await open_link(self.session, server, self.client)
+        except PeerError:
+            if not self._may_be_answered_here():
+                raise
+
+    def _may_be_answered_here(self) -> bool:
+        """True if an addon may answer in the server's stead, so that an unreachable one is no reason to refuse."""
+        hooks = self.session.hooks
+        return any(not handler.observes for handler in (*hooks.requestheaders, *hooks.request))
+
+    def enter_tunnel(self, flow: HTTPFlow, rest: bytes) -> None:
+        self._lead_to((flow.request.host, flow.request.port))
+        self.via = flow.server_conn.via
+        self._http_over.set(rest)
+
+    def switch(self, flow: HTTPFlow, server: Http1Server, from_client: bytes, from_server: bytes) -> None:  # noqa: ARG002
+        self._http_over.set(Switched(server, from_client, from_server))
+
+    def bind_to_client(self) -> None:
+        self._owner = self.client.id
+        self._last_origin = None
+
+    # Links.
+
+    async def _open_link(self) -> Link:
+        return await open_link(self.session, self._placeholder(), self.client)
+
+    def _placeholder(self) -> Server:
+        """Return the server as far as it is known before it is connected."""
+        if self._link is not None:
+            return self._link.server
+        return Server(address=self.way.destination, via=self.via)
+
+    def _drop_link(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.peer.close()
+
+    def _names(self) -> list[str]:
+        """Return the names by which the server is known, for the lists of hosts."""
+        if self.way.destination is None:
+            return []
+        host, port = self.way.destination
+        names = [authority_name(host, port)]
+        if self._link is not None and self._link.server.peername is not None:
+            names.append(authority_name(*self._link.server.peername[:2]))
+        if self.client.sni:
+            names.append(authority_name(self.client.sni, port))
+        return names
+
+
+def server_name(host: str) -> str | None:
+    """Return `host` if it can be sent as SNI: names can, addresses cannot (RFC 6066 §3)."""
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    return None

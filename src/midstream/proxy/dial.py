@@ -1,0 +1,148 @@
+"""Making connections to servers: the hooks around it, the way through a parent proxy, TLS."""
+
+import contextlib
+
+from midstream.errors import UsageError
+from midstream.flow import Client, ConnectionState, Server
+from midstream.hooks.data import ServerConnectionHookData
+from midstream.hooks.table import dispatch
+from midstream.proxy.handshake import shake, shake_with_server
+from midstream.proxy.http1 import Http1Server, Keeper
+from midstream.proxy.origin import Origin
+from midstream.proxy.parent import open_tunnel
+from midstream.proxy.peer import ByteReader, Peer
+from midstream.proxy.policy import authority_name
+from midstream.proxy.session import Session
+from midstream.wire.errors import PeerError
+
+HTTP_ALPN = (b"http/1.1",)
+
+
+class Link:
+    """An open server connection that nobody reads yet: its peer, its reader, and its facts."""
+
+    __slots__ = ("client", "peer", "reader", "server")
+
+    def __init__(self, peer: Peer, reader: ByteReader, server: Server, client: Client) -> None:
+        self.peer = peer
+        self.reader = reader
+        self.server = server
+        self.client = client
+
+
+async def open_link(session: Session, server: Server, client: Client, *, is_tunnel: bool = True) -> Link:
+    """Connect to `server`, through its parent proxy if it has one.
+
+    `is_tunnel` False is for clear-text HTTP over an HTTP parent, which wants whole URLs and no CONNECT.
+
+    Raises:
+        PeerError: The server cannot be reached or an addon refused it (502, 504).
+
+    """
+    hooks = session.hooks
+    data = ServerConnectionHookData(server, client)
+    server.timestamp_start = session.time()
+    await dispatch(hooks.server_connect, data)
+    try:
+        if server.error:
+            raise PeerError(server.error, status=502)
+        peer = await _connect(session, server)
+        reader = ByteReader(peer)
+        if server.via is not None:
+            await _pass_parent(session, server, peer, reader, is_tunnel=is_tunnel, client=client)
+    except PeerError as error:
+        server.error = error.message
+        await dispatch(hooks.server_connect_error, data)
+        raise
+    peer.on_lost = lambda: session.server_lost(server, client)
+    await dispatch(hooks.server_connected, data)
+    return Link(peer, reader, server, client)
+
+
+async def secure_link(session: Session, link: Link, sni: str | None) -> None:
+    """Put TLS on a link.
+
+    Raises:
+        PeerError: The handshake failed; the link is closed (502).
+
+    """
+    server = link.server
+    assert server.address is not None
+    server.tls = True
+    server.sni = sni
+    server.alpn_offers = HTTP_ALPN
+    try:
+        endpoint = session.tls.server_endpoint(server.address[0], sni=sni, alpn=HTTP_ALPN, port=server.address[1])
+        await shake_with_server(session, link.client, server, peer=link.peer, reader=link.reader, endpoint=endpoint)
+    except UsageError as error:
+        link.peer.close()
+        raise PeerError(str(error), status=502) from error
+    except BaseException:
+        link.peer.close()
+        raise
+    link.peer.on_goodbye = lambda: session.tls.remember_session(endpoint)
+
+
+async def open_stream(session: Session, keeper: Keeper, origin: Origin, server: Server, client: Client) -> Http1Server:
+    """Open a connection to `origin` that speaks HTTP.
+
+    Raises:
+        PeerError: It cannot be had (502, 504).
+
+    """
+    link = await open_link(session, server, client, is_tunnel=origin.is_tls)
+    if origin.is_tls:
+        await secure_link(session, link, origin.sni)
+    return stream_over(session, keeper, link, origin)
+
+
+def stream_over(session: Session, keeper: Keeper, link: Link, origin: Origin) -> Http1Server:
+    """Turn a link into an HTTP stream, idle until it is borrowed."""
+    stream = Http1Server(link.peer, link.server, origin, session.settings, session.deadlines, keeper)
+    link.reader.hand_over(stream)
+    return stream
+
+
+async def _connect(session: Session, server: Server) -> Peer:
+    assert server.address is not None
+    host, port = server.via[1] if server.via is not None else server.address[:2]
+    if session.is_own(host, port):
+        raise PeerError(
+            f"{authority_name(host, port)} is this proxy itself; a request to it would come back for ever", status=502
+        )
+    peer = Peer("server", session.deadlines)
+    source = server.sockname[0] if server.sockname is not None else session.options.connect_addr
+    connecting = session.network.connect(host, port, source, peer)
+    try:
+        await session.waiter.wait_or_cancel(connecting, session.settings.connect_timeout)
+    except TimeoutError:
+        raise PeerError(f"cannot connect to {authority_name(host, port)}: timed out", status=504) from None
+    except OSError as error:
+        why = error.strerror or str(error) or type(error).__name__
+        raise PeerError(f"cannot connect to {authority_name(host, port)}: {why}", status=502) from None
+    server.timestamp_tcp_setup = session.time()
+    server.state = ConnectionState.OPEN
+    server.peername = peer.address_of("peername")
+    server.sockname = peer.address_of("sockname")
+    return peer
+
+
+async def _pass_parent(
+    session: Session, server: Server, peer: Peer, reader: ByteReader, *, is_tunnel: bool, client: Client
+) -> None:
+    """Get through the parent proxy, so that what follows on `peer` reaches the server."""
+    assert server.via is not None
+    scheme, (host, port) = server.via
+    peer.within(session.settings.connect_timeout, "waiting for the parent proxy")
+    try:
+        if scheme == "https":
+            endpoint = session.tls.server_endpoint(host, sni=host, alpn=HTTP_ALPN, port=port)
+            await shake(peer, reader, endpoint)
+        if is_tunnel or scheme == "socks5":
+            await open_tunnel(session, server, peer, reader, client)
+    except BaseException:
+        peer.close()
+        raise
+    with contextlib.suppress(AttributeError):
+        server.state = ConnectionState.OPEN
+    peer.within(0, "")

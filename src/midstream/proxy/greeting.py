@@ -1,0 +1,108 @@
+"""What each mode does before anything is read of the traffic itself: it finds out where the connection leads."""
+
+import socket
+import struct
+from collections.abc import Iterator
+
+from midstream.flow import Client, Server
+from midstream.hooks.data import Socks5AuthData
+from midstream.hooks.table import dispatch
+from midstream.proxy.dial import Link, open_link
+from midstream.proxy.peer import ByteReader, Peer
+from midstream.proxy.session import Session
+from midstream.wire.errors import PeerError
+from midstream.wire.socks import AuthRequest, ConnectRequest, SocksError, SocksServer, reply_code
+
+SO_ORIGINAL_DST = 80
+"""Linux: the destination before the firewall redirected it; the same number for IPv4 (level IP) and IPv6."""
+IPPROTO_IPV6 = 41
+
+
+def original_destination(peer: Peer) -> tuple[str, int]:
+    """Return where a redirected connection was meant to go (Linux, transparent mode).
+
+    Raises:
+        PeerError: The system does not know, most often because the connection was not redirected.
+
+    """
+    extra = peer.transport.get_extra_info("socket")
+    family = extra.family
+    level, size = (IPPROTO_IPV6, 28) if family == socket.AF_INET6 else (socket.SOL_IP, 16)
+    with socket.socket(fileno=socket.dup(extra.fileno())) as own:
+        try:
+            raw = own.getsockopt(level, SO_ORIGINAL_DST, size)
+            if family == socket.AF_INET6 and peer_is_mapped(peer):
+                raw = own.getsockopt(socket.SOL_IP, SO_ORIGINAL_DST, 16)
+        except OSError as error:
+            raise PeerError(
+                f"transparent mode: the system does not know where this connection was going ({error.strerror}); "
+                "redirect traffic with iptables or nftables on this machine, not with DNAT on another",
+            ) from None
+    if len(raw) == 16:
+        port, packed = struct.unpack_from("!2xH4s", raw)
+        return socket.inet_ntop(socket.AF_INET, packed), port
+    port, packed = struct.unpack_from("!2xH4x16s", raw)
+    return socket.inet_ntop(socket.AF_INET6, packed), port
+
+
+def peer_is_mapped(peer: Peer) -> bool:
+    """True for an IPv4 client on an IPv6 socket."""
+    name = peer.address_of("peername")
+    return name is not None and name[0].startswith("::ffff:")
+
+
+async def greet_socks(session: Session, client: Client, peer: Peer, reader: ByteReader) -> Link:
+    """Do the SOCKS handshake (4, 4a, 5) and connect to where the client wants to go.
+
+    Raises:
+        PeerError: The client is not served; it has been told in SOCKS terms.
+
+    """
+    engine = SocksServer(require_auth=bool(session.hooks.socks5_auth))
+    peer.within(session.settings.header_timeout, "SOCKS handshake")
+    while True:
+        data = await reader.read()
+        if not data:
+            raise PeerError("the client left during the SOCKS handshake")
+        for event in _events(engine, data):
+            peer.write(engine.take_output())
+            if isinstance(event, SocksError):
+                peer.write(event.reply)
+                raise event
+            if isinstance(event, AuthRequest):
+                await _check_login(session, client, peer, engine, event)
+            elif isinstance(event, ConnectRequest):
+                peer.within(0, "")
+                link = await _connect(session, client, peer, engine, event)
+                reader.unread(engine.release())
+                return link
+        peer.write(engine.take_output())
+
+
+def _events(engine: SocksServer, data: bytes) -> Iterator[object]:
+    """Feed the engine; after a login was accepted, again with what came behind it."""
+    events = engine.receive(data)
+    while events:
+        yield from events
+        events = engine.receive(b"")
+
+
+async def _check_login(session: Session, client: Client, peer: Peer, engine: SocksServer, login: AuthRequest) -> None:
+    data = Socks5AuthData(client, login.username, login.password)
+    await dispatch(session.hooks.socks5_auth, data)
+    peer.write(engine.accept_auth(data.valid))
+    if not data.valid:
+        raise PeerError("SOCKS: wrong user name or password", "RFC 1929 §2")
+
+
+async def _connect(session: Session, client: Client, peer: Peer, engine: SocksServer, wanted: ConnectRequest) -> Link:
+    server = Server(address=(wanted.host, wanted.port))
+    try:
+        link = await open_link(session, server, client)
+    except PeerError as error:
+        cause = error.__cause__
+        code = reply_code(cause) if isinstance(cause, OSError) else 1
+        peer.write(engine.reply(code))
+        raise
+    peer.write(engine.reply(0, link.peer.address_of("sockname")))
+    return link

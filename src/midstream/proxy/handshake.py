@@ -1,0 +1,98 @@
+"""TLS handshakes on both legs: the endpoint's bytes, the hooks around them, and the facts that they establish."""
+
+from midstream.flow import Cert, Client, Connection, Server
+from midstream.hooks.data import TlsData
+from midstream.hooks.table import Handlers, dispatch
+from midstream.proxy.peer import ByteReader, Peer
+from midstream.proxy.session import Session
+from midstream.wire.errors import PeerError
+from midstream.wire.tls.endpoint import TlsEndpoint
+from midstream.wire.tls.openssl import OpenSSLEndpoint
+
+
+async def shake(peer: Peer, reader: ByteReader, endpoint: TlsEndpoint) -> None:
+    """Run a handshake over `peer` and put the endpoint under `reader`; plaintext that came with its end is kept.
+
+    Raises:
+        PeerError: It failed; the alert, if there is one to send, has been written.
+
+    """
+    peer.write(endpoint.start())
+    plain = b""
+    while not endpoint.is_established:
+        data = await reader.read()
+        try:
+            if data:
+                plain = endpoint.receive(data)
+            else:
+                endpoint.eof()
+        finally:
+            peer.write(endpoint.take_output())
+    peer.push_tls(endpoint)
+    reader.unread(plain)
+
+
+async def shake_with_client(
+    session: Session, client: Client, server: Server, *, peer: Peer, reader: ByteReader, endpoint: TlsEndpoint
+) -> None:
+    """Shake hands as the server that the client asked for.
+
+    Raises:
+        PeerError: The client gave up, most often because it does not trust our certificate authority.
+
+    """
+    hooks = session.hooks
+    data = TlsData(client, session.context(client, server))
+    endpoint = await _offered(hooks.tls_start_client, data, endpoint)
+    peer.within(session.settings.tls_handshake_timeout, "TLS handshake")
+    try:
+        await shake(peer, reader, endpoint)
+    except PeerError as error:
+        client.error = error.message
+        await dispatch(hooks.tls_failed_client, data)
+        raise
+    peer.within(0, "")
+    _note(session, client, endpoint)
+    await dispatch(hooks.tls_established_client, data)
+
+
+async def shake_with_server(
+    session: Session, client: Client, server: Server, *, peer: Peer, reader: ByteReader, endpoint: TlsEndpoint
+) -> None:
+    """Shake hands as a client of `server`.
+
+    Raises:
+        PeerError: The server refused, or could not prove who it is (502).
+
+    """
+    hooks = session.hooks
+    data = TlsData(server, session.context(client, server))
+    endpoint = await _offered(hooks.tls_start_server, data, endpoint)
+    peer.within(session.settings.tls_handshake_timeout, "TLS handshake")
+    try:
+        await shake(peer, reader, endpoint)
+    except PeerError as error:
+        server.error = error.message
+        await dispatch(hooks.tls_failed_server, data)
+        error.status = 502
+        raise
+    peer.within(0, "")
+    _note(session, server, endpoint)
+    await dispatch(hooks.tls_established_server, data)
+
+
+async def _offered(handlers: Handlers, data: TlsData, endpoint: TlsEndpoint) -> TlsEndpoint:
+    """Let addons bring their own OpenSSL connection."""
+    if handlers:
+        await dispatch(handlers, data)
+        if data.ssl_conn is not None:
+            return OpenSSLEndpoint(data.ssl_conn, server_side=isinstance(data.conn, Client))
+    return endpoint
+
+
+def _note(session: Session, connection: Connection, endpoint: TlsEndpoint) -> None:
+    connection.timestamp_tls_setup = session.time()
+    connection.tls_version = endpoint.version
+    connection.cipher = endpoint.cipher
+    connection.alpn = endpoint.alpn or b""
+    connection.certificate_list = [Cert(der) for der in endpoint.peer_chain]

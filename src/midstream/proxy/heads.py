@@ -1,0 +1,68 @@
+"""From flow messages back to heads for the wire: the original where nothing changed, else what hooks made of it."""
+
+from midstream.flow import Request, Response
+from midstream.proxy.target import Target, join_authority
+from midstream.wire.events import Fields, RequestHead, ResponseHead
+from midstream.wire.h1.hop import end_to_end
+
+
+def request_head(
+    request: Request, came: RequestHead, target: Target, body_size: int | None, *, is_for_parent: bool
+) -> RequestHead:
+    """Return what is sent to the server.
+
+    `is_for_parent` is for a parent HTTP proxy that gets clear-text requests: the target is a whole URL, and
+    Proxy-Authorization is for it.
+    """
+    is_edited = request.edited
+    if not is_edited and came.block and target.host_field is None and not is_for_parent:
+        path = target.path or came.target
+        return RequestHead(came.method, path, came.version, came.headers, body_size, came.block)
+    data = request.data
+    fields = _request_fields(request, came, is_for_parent=is_for_parent)
+    if target.host_field is not None and not request.headers.edited:
+        fields = _with_host(fields, target.host_field)
+    if is_for_parent:
+        authority = data.authority or request.headers.get("host", "").encode() or _authority(request)
+        path = data.scheme + b"://" + authority + data.path
+    else:
+        path = data.path or came.target
+    return RequestHead(data.method, path, data.http_version, fields, body_size, odd_lines=came.odd_lines)
+
+
+def response_head(response: Response, came: ResponseHead | None, body_size: int | None) -> ResponseHead:
+    """Return what is sent to the client; `came` is the server's head, None for a response made here."""
+    if came is not None and came.block and not response.edited:
+        return ResponseHead(came.status, came.reason, came.version, came.headers, body_size, came.block)
+    data = response.data
+    fields = end_to_end(response.headers.pairs, keep_upgrade=data.status_code == 101)
+    odd_lines = came.odd_lines if came is not None else None
+    return ResponseHead(data.status_code, data.reason, data.http_version, fields, body_size, odd_lines=odd_lines)
+
+
+def asks_for_h2c(head: RequestHead) -> bool:
+    """True if the client offers to go on in HTTP/2, which a proxy must not half-take (RFC 9113 §3.1)."""
+    return b"h2c" in head.upgrade.lower()
+
+
+def _request_fields(request: Request, came: RequestHead, *, is_for_parent: bool) -> Fields:
+    pairs = request.headers.pairs
+    fields = end_to_end(pairs, keep_upgrade=bool(came.upgrade) and not asks_for_h2c(came))
+    if came.upgrade:
+        fields = [pair for pair in fields if pair[0].lower() != b"http2-settings"]
+    if is_for_parent:
+        fields += [pair for pair in pairs if pair[0].lower() == b"proxy-authorization"]
+    return fields
+
+
+def _with_host(fields: Fields, host: bytes) -> Fields:
+    """Replace the Host field where it stands; put it first if there is none."""
+    for index, (name, _) in enumerate(fields):
+        if name.lower() == b"host":
+            rest = [pair for pair in fields[index + 1 :] if pair[0].lower() != b"host"]
+            return [*fields[:index], (name, host), *rest]
+    return [(b"Host", host), *fields]
+
+
+def _authority(request: Request) -> bytes:
+    return join_authority(request.host, request.port, request.scheme)

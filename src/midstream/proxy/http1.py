@@ -1,0 +1,321 @@
+"""HTTP/1 connections as message streams: the client's, which begins exchanges, and the server's, which the pool keeps."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from midstream.flow import Server
+from midstream.proxy.deadlines import NEVER, Deadlines
+from midstream.proxy.origin import Origin
+from midstream.proxy.peer import Peer
+from midstream.proxy.settings import Settings
+from midstream.proxy.stepper import Step
+from midstream.proxy.streams import Inbox
+from midstream.wire.errors import Fault, PeerError
+from midstream.wire.events import End, Event, RequestHead, Reset
+from midstream.wire.h1.engine import ClientFacing, ServerFacing
+
+PIPELINE_BYTES = 65_536
+"""Unparsed bytes of later requests that may wait before the client is paused (H1-42)."""
+
+
+class ClientLeft(BaseException):
+    """Thrown into an exchange whose client has gone; no `Exception`, so that no addon's boundary swallows it."""
+
+
+class Http1Client:
+    """A client's HTTP/1 connection: one exchange at a time, pipelined requests in their order."""
+
+    def __init__(
+        self,
+        peer: Peer,
+        settings: Settings,
+        deadlines: Deadlines,
+        begin: "Callable[[RequestHead | PeerError, Http1Client], Step]",
+        on_over: Callable[[], None],
+    ) -> None:
+        self.peer = peer
+        self.inbox = Inbox(peer)
+        self.close_after = False
+        self._engine = ClientFacing(settings.limits, settings.profile)
+        self._settings = settings
+        self._deadlines = deadlines
+        self._begin = begin
+        self._on_over = on_over
+        self._step: Step | None = None
+        self._output: list[bytes] = []
+        self._is_running = False
+        self._is_over = False
+        self._is_request_read = False
+        self._wait_for_request()
+
+    # What the peer calls.
+
+    def received(self, data: bytes) -> None:
+        engine = self._engine
+        events = engine.receive(data)
+        step = self._step
+        if step is None:
+            if events:
+                self._run(events)
+            else:
+                self._await_head()
+        else:
+            if events:
+                self._is_request_read = type(events[-1]) is End
+                self.inbox.add(events)
+            if engine.buffered > PIPELINE_BYTES:
+                self.peer.pause_reading()
+
+    def ended(self) -> None:
+        events = self._engine.eof()
+        if self._step is not None:
+            if events:
+                self.inbox.add(events)
+        else:
+            self.close()
+
+    def lost(self, error: PeerError) -> None:  # noqa: ARG002 - how it left does not matter
+        step, self._step = self._step, None
+        if step is not None:
+            step.throw(ClientLeft())
+        self._over()
+
+    def writable(self) -> None:
+        pass
+
+    def timed_out(self, stage: str) -> None:
+        if self._step is not None:
+            self.inbox.put(Reset(f"timed out: {stage}"))
+        elif self._engine.buffered:
+            self._run([PeerError(f"timed out: {stage}", "RFC 9110 §15.5.9", status=408)])
+        else:
+            self.close()
+
+    # What the exchange calls.
+
+    def send(self, event: Event) -> None:
+        self._output.append(self._engine.send(event))
+
+    def flush(self) -> None:
+        output = self._output
+        if output:
+            self.peer.write(output[0] if len(output) == 1 else b"".join(output))
+            output.clear()
+
+    @property
+    def is_full(self) -> bool:
+        return self.peer.is_full
+
+    async def drained(self) -> None:
+        await self.peer.drained()
+
+    def say_close(self) -> None:
+        """Have the next head say `Connection: close`, and close after this exchange."""
+        self.close_after = self._engine.close_after = True
+
+    def finish(self) -> None:
+        self.flush()
+        self._step = None
+        if self._is_over:
+            return
+        self.inbox.clear()
+        if self.close_after or not self._engine.is_reusable:
+            self._leave()
+        elif not self._is_running:
+            events = self._engine.next_message()
+            if events:
+                self._run(events)
+            else:
+                self._rest()
+
+    def abort(self) -> None:
+        self._step = None
+        self.flush()
+        self.peer.abort() if self.peer.is_full else self.peer.close()
+        self._over()
+
+    def detach(self) -> bytes:
+        """Give up the connection for a tunnel: return the bytes that came after the message."""
+        self.flush()
+        self._step = None
+        self._is_over = True
+        self.peer.deadline = NEVER
+        return self._engine.release()
+
+    def close(self) -> None:
+        self.peer.close()
+        self._over()
+
+    def close_when_idle(self) -> None:
+        """Take no further request."""
+        if self._step is None:
+            self.close()
+        else:
+            self.say_close()
+
+    def _leave(self) -> None:
+        if self._engine.buffered or not self._is_request_read:
+            self.peer.linger()
+        else:
+            self.peer.close()
+        self._over()
+
+    def _run(self, events: list[Event]) -> None:
+        """Begin exchanges for the requests that are here, in a loop so that a long pipeline is no deep recursion."""
+        self._is_running = True
+        while events:
+            self._start(events)
+            if self._step is not None or self._is_over:
+                break
+            events = self._engine.next_message()
+        self._is_running = False
+        if self._step is None and not self._is_over:
+            self._rest()
+
+    def _start(self, events: list[Event]) -> None:
+        head = events[0]
+        assert type(head) is RequestHead or isinstance(head, PeerError)
+        if len(events) > 1:
+            self.inbox.events.extend(events[1:])
+        self._is_request_read = type(events[-1]) is End
+        self.peer.deadline = NEVER
+        self._step = step = self._begin(head, self)
+        step.start()
+
+    def _rest(self) -> None:
+        """Wait for the next request."""
+        if self.peer.has_ended:
+            self.close()
+            return
+        self.peer.resume_reading()
+        self._wait_for_request()
+
+    def _wait_for_request(self) -> None:
+        if self._engine.buffered:
+            self._await_head()
+        else:
+            self.peer.within(self._settings.client_idle_timeout, "waiting for a request")
+
+    def _await_head(self) -> None:
+        if self.peer.deadline == NEVER or self.peer.stage != "reading the request head":
+            self.peer.within(self._settings.header_timeout, "reading the request head")
+
+    def _over(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._on_over()
+
+
+class Keeper(Protocol):
+    """Who keeps idle server connections."""
+
+    def give_back(self, stream: "Http1Server") -> None: ...
+    def forget(self, stream: "Http1Server") -> None: ...
+
+
+class Http1Server:
+    """A server's HTTP/1 connection: lent to one exchange at a time, kept by the pool in between."""
+
+    def __init__(
+        self, peer: Peer, server: Server, origin: Origin, settings: Settings, deadlines: Deadlines, keeper: Keeper
+    ) -> None:
+        self.peer = peer
+        self.server = server
+        self.origin = origin
+        self.idle_since = 0.0
+        self.inbox = Inbox(peer)
+        self.is_fresh = True
+        self.is_idle = True
+        self._engine = ServerFacing(settings.limits, settings.profile)
+        self._settings = settings
+        self._deadlines = deadlines
+        self._keeper = keeper
+        self._output: list[bytes] = []
+
+    # What the peer calls.
+
+    def received(self, data: bytes) -> None:
+        if self.is_idle:
+            self._discard()  # bytes nobody asked for are never the answer to the next request (H1-18)
+            return
+        self.peer.deadline = self._deadlines.now + self._settings.tcp_timeout
+        events = self._engine.receive(data)
+        if events:
+            self.inbox.add(events)
+
+    def ended(self) -> None:
+        if self.is_idle:
+            self._discard()
+            return
+        events = self._engine.eof() or [Reset("the server closed the connection")]
+        if self.peer.is_truncated and type(events[-1]) is End:
+            fault = Fault("the server ended TLS without close_notify: the body may be cut", "RFC 8446 §6.1")
+            events[-1] = End((fault,))
+        self.inbox.add(events)
+
+    def lost(self, error: PeerError) -> None:
+        if self.is_idle:
+            self._keeper.forget(self)
+        else:
+            self.inbox.put(Reset(error.message))
+
+    def writable(self) -> None:
+        pass
+
+    def timed_out(self, stage: str) -> None:
+        if self.is_idle:
+            self._discard()
+        else:
+            self.inbox.put(PeerError(f"the server took too long: {stage}", status=504))
+
+    # What the pool and the exchange call.
+
+    def borrow(self) -> None:
+        """Begin an exchange."""
+        self.is_idle = False
+        self.peer.within(self._settings.first_byte_timeout, "waiting for the response")
+
+    def send(self, event: Event) -> None:
+        self._output.append(self._engine.send(event))
+
+    def flush(self) -> None:
+        output = self._output
+        if output:
+            self.peer.write(output[0] if len(output) == 1 else b"".join(output))
+            output.clear()
+
+    @property
+    def is_full(self) -> bool:
+        return self.peer.is_full
+
+    async def drained(self) -> None:
+        await self.peer.drained()
+
+    def finish(self) -> None:
+        self.inbox.clear()
+        if self._engine.is_reusable and not self.peer.has_ended:
+            self._engine.next_message()
+            self.is_fresh = False
+            self.is_idle = True
+            self.peer.within(self._settings.server_idle_timeout, "idle")
+            self._keeper.give_back(self)
+        else:
+            self.is_idle = True
+            self.peer.close()
+            self._keeper.forget(self)
+
+    def abort(self) -> None:
+        self.is_idle = True
+        self.peer.abort()
+        self._keeper.forget(self)
+
+    def detach(self) -> bytes:
+        """Give up the connection for a tunnel: return the bytes that came after the response head."""
+        self.flush()
+        self.peer.deadline = NEVER
+        self._keeper.forget(self)
+        return self._engine.release()
+
+    def _discard(self) -> None:
+        self._keeper.forget(self)
+        self.peer.close()

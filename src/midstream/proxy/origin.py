@@ -1,0 +1,17 @@
+"""Which server connections are interchangeable."""
+
+import msgspec
+
+from midstream.flow.connection import Via
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Which connections are interchangeable."""
+
+    host: str
+    port: int
+    is_tls: bool = False
+    sni: str | None = None
+    via: Via | None = None
+    owner: str = ""
+    """The id of the one client that may use it; empty for all."""

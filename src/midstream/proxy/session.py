@@ -1,0 +1,136 @@
+"""What all connections of one engine share, passed along explicitly: there is no other shared state."""
+
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from midstream.flow import Client, Server
+from midstream.flow.connection import Address, Via
+from midstream.hooks.data import Context, ServerConnectionHookData
+from midstream.hooks.table import HookTable, dispatch
+from midstream.options import Options
+from midstream.pki.lru import Lru
+from midstream.proxy.deadlines import Deadlines
+from midstream.proxy.peer import Peer
+from midstream.proxy.policy import Policy
+from midstream.proxy.settings import Settings
+from midstream.proxy.stepper import Step, Stepped
+from midstream.proxy.tls import TlsProfiles
+
+T = TypeVar("T")
+IpNetwork: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+CHAINS = 1000
+
+
+class Network(Protocol):
+    """How connections to servers are made: sockets in an engine, queues in tests."""
+
+    async def connect(self, host: str, port: int, source: str | None, peer: Peer) -> None:
+        """Connect `peer`; the coroutine may wait on whatever the engine's `wait` understands.
+
+        Raises:
+            OSError: Nothing could be reached, or the name is unknown.
+
+        """
+
+
+class Waiter(Protocol):
+    """How a stepped coroutine waits for what is not a signal."""
+
+    def wait(self, awaitable: Awaitable[T]) -> Awaitable[T]:
+        """Wait to the end, whatever happens to the waiting coroutine meanwhile: an addon's handler is never torn."""
+
+    def wait_or_cancel(self, awaitable: Awaitable[T], seconds: float) -> Awaitable[T]:
+        """Wait; cancel `awaitable` if the waiting coroutine is told to stop or the time (0: none) runs out.
+
+        Raises:
+            TimeoutError: The time ran out.
+
+        """
+
+
+class Session:
+    """The services and settings of one engine."""
+
+    def __init__(
+        self,
+        *,
+        options: Options,
+        hooks: HookTable,
+        tls: TlsProfiles,
+        network: Network,
+        waiter: Waiter,
+        time: Callable[[], float],
+    ) -> None:
+        self.options = options
+        self.hooks = hooks
+        self.tls = tls
+        self.network = network
+        self.waiter = waiter
+        self.time = time
+        """Seconds since the epoch, for the record."""
+        self.deadlines = Deadlines()
+        self.settings = Settings.of(options)
+        self.policy = Policy(options)
+        self.own_addresses: set[tuple[str, int]] = set()
+        """Where the engine listens, so that it never proxies to itself."""
+        self.chains: Lru[tuple[str, int, str | None, Via | None], tuple[bytes, ...]] = Lru(CHAINS)
+        """Certificates (DER) that servers have shown, by address, server name and way."""
+        self._balancers = _networks(options.proxy_protocol)
+        self._steps: set[Step] = set()
+
+    def reload(self) -> None:
+        """Take over changed options; connections that are open keep what they began with."""
+        self.settings = Settings.of(self.options)
+        self.policy = Policy(self.options)
+        self._balancers = _networks(self.options.proxy_protocol)
+
+    def is_own(self, host: str, port: int) -> bool:
+        """True if the engine itself listens there, under whatever name (MD-01)."""
+        if not any(own_port == port for _, own_port in self.own_addresses):
+            return False
+        try:
+            address = ipaddress.ip_address(host.partition("%")[0])
+        except ValueError:
+            return host.rstrip(".") in {"localhost", socket.gethostname()}
+        address = getattr(address, "ipv4_mapped", None) or address
+        bound = {own_host for own_host, own_port in self.own_addresses if own_port == port}
+        return str(address) in bound or address.is_loopback or (address.is_unspecified)
+
+    def trusts_proxy_line(self, peername: Address | None) -> bool:
+        """True if whoever connects from there begins with a PROXY line that is to be believed."""
+        if not self._balancers or peername is None:
+            return False
+        address = ipaddress.ip_address(peername[0].partition("%")[0])
+        address = getattr(address, "ipv4_mapped", None) or address
+        return any(address in network for network in self._balancers)
+
+    def spawn(self, coroutine: Stepped) -> Step:
+        """Step a coroutine that belongs to nobody else."""
+        step = Step(coroutine, lambda error: self._ended(step, error))
+        self._steps.add(step)
+        return step.start()
+
+    def _ended(self, step: Step, error: BaseException | None) -> None:
+        self._steps.discard(step)
+        if error is not None:
+            raise error
+
+    def tell(self, handlers: Any, *args: Any) -> None:
+        """Call hooks that nothing waits for."""
+        if handlers:
+            self.spawn(dispatch(handlers, *args))
+
+    def context(self, client: Client, server: Server) -> Context:
+        """Return the two connections as hooks are given them."""
+        return Context(client, server, self.options)
+
+    def server_lost(self, server: Server, client: Client) -> None:
+        """Record the end of a server connection and tell whoever listens."""
+        server.timestamp_end = self.time()
+        self.tell(self.hooks.server_disconnected, ServerConnectionHookData(server, client))
+
+
+def _networks(texts: Sequence[str]) -> list[IpNetwork]:
+    return [ipaddress.ip_network(text, strict=False) for text in texts]

@@ -1,0 +1,55 @@
+"""The options as the hot path wants them: plain attributes of their final types, made once per change."""
+
+import msgspec
+
+from midstream.options import Options
+from midstream.wire.errors import Profile
+from midstream.wire.h1.limits import Limits
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What connections and exchanges ask of the options. Sizes in bytes, times in seconds, 0 for no limit."""
+
+    limits: Limits
+    profile: Profile
+    client_idle_timeout: float
+    header_timeout: float
+    connect_timeout: float
+    tls_handshake_timeout: float
+    first_byte_timeout: float
+    server_idle_timeout: float
+    tcp_timeout: float
+    stream_large_bodies: int
+    body_memory: int
+    body_size_limit: int
+    store_streamed_bodies: bool
+    keep_host_header: bool
+    max_pool_idle_per_host: int
+    max_connections_per_client: int
+
+    @classmethod
+    def of(cls, options: Options) -> "Settings":
+        """Read them from `options`."""
+        return cls(
+            limits=Limits(
+                head_bytes=options.max_head_bytes,
+                head_fields=options.max_head_fields,
+                chunk_line=options.max_chunk_line,
+                trailer_bytes=options.max_trailer_bytes,
+            ),
+            profile=Profile(options.profile) if options.validate_inbound_headers else Profile.RAW,
+            client_idle_timeout=options.client_idle_timeout,
+            header_timeout=options.header_timeout,
+            connect_timeout=options.connect_timeout,
+            tls_handshake_timeout=options.tls_handshake_timeout,
+            first_byte_timeout=options.first_byte_timeout,
+            server_idle_timeout=options.server_idle_timeout,
+            tcp_timeout=options.tcp_timeout,
+            stream_large_bodies=options.stream_large_bodies or 0,
+            body_memory=options.body_memory or 0,
+            body_size_limit=options.body_size_limit or 0,
+            store_streamed_bodies=options.store_streamed_bodies,
+            keep_host_header=options.keep_host_header,
+            max_pool_idle_per_host=options.max_pool_idle_per_host,
+            max_connections_per_client=options.max_connections_per_client,
+        )

@@ -1,0 +1,174 @@
+"""Where a request goes: its target and Host field, read against what its connection already knows.
+
+One value decides: what is checked, what hooks see as host and port, and what is sent on are the same (RFC 9110 §7.2).
+"""
+
+import re
+from functools import lru_cache
+from typing import Literal, TypeAlias
+
+import idna
+import msgspec
+
+from midstream.wire.errors import Fault, PeerError, Profile
+from midstream.wire.events import RequestHead
+
+Scheme: TypeAlias = Literal["http", "https"]
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+_FORBIDDEN = re.compile(rb"[\x00-\x20\x7f/?#@\\<>\"^`{|}]")
+
+
+class Target(msgspec.Struct):
+    """A request's destination and the parts that its flow shows."""
+
+    scheme: Scheme
+    host: str
+    port: int
+    authority: bytes
+    """As in the request target; empty in origin and asterisk form."""
+    path: bytes
+    """Path and query, or `*`; empty for CONNECT."""
+    host_field: bytes | None
+    """What the Host field must say when forwarded; None where it may stay as it is."""
+    fault: Fault | None = None
+
+
+class Way(msgspec.Struct):
+    """What a connection knows of the destination of the requests on it."""
+
+    is_explicit: bool
+    """Clients name the destination themselves: regular and upstream mode outside of tunnels."""
+    scheme: Scheme = "http"
+    """The scheme that origin-form requests have here."""
+    destination: tuple[str, int] | None = None
+    """Where the connection leads; None if only the requests tell."""
+
+
+def resolve(head: RequestHead, way: Way, profile: Profile) -> Target:
+    """Return where `head` goes.
+
+    Raises:
+        PeerError: The target cannot be read, or Host is missing or contradicts it (400).
+
+    """
+    target = head.target
+    if head.method == b"CONNECT":
+        return _authority_form(target, way)
+    if target[:1] == b"/" or target == b"*":
+        return _origin_form(head, way, profile)
+    return _absolute_form(head, way, profile)
+
+
+def _origin_form(head: RequestHead, way: Way, profile: Profile) -> Target:
+    if head.host is None and head.version == b"HTTP/1.1" and profile is not Profile.RAW:
+        raise PeerError("the Host field is missing", "RFC 9112 §3.2")
+    if way.destination is not None and not way.is_explicit:
+        host, port = way.destination
+        return Target(way.scheme, host, port, b"", head.target, None)
+    if not head.host:
+        raise PeerError(
+            "this is a proxy: the request names no server; send the whole URL, or a Host field", "RFC 9112 §3.2.2"
+        )
+    host, own_port = split_authority(head.host)
+    return Target(way.scheme, host, own_port or DEFAULT_PORTS[way.scheme], b"", head.target, None)
+
+
+def _absolute_form(head: RequestHead, way: Way, profile: Profile) -> Target:
+    scheme_raw, separator, rest = head.target.partition(b"://")
+    scheme = _SCHEMES.get(scheme_raw.lower())
+    if not separator or scheme is None:
+        shown = head.target[:60].decode("latin-1")
+        raise PeerError(f"expected a path or an http(s) URL as request target, got {shown!r}", "RFC 9112 §3.2")
+    authority, path = _split_path(rest)
+    bare = authority.rpartition(b"@")[2]
+    host, own_port = split_authority(bare)
+    port = own_port or DEFAULT_PORTS[scheme]
+    fault = None
+    if head.host is not None and head.host.lower() != bare.lower() and _differ(head.host, host, port, scheme):
+        if profile is Profile.STRICT:
+            raise PeerError("the Host field names another server than the request target", "RFC 9112 §3.2.2")
+        fault = Fault(
+            "the Host field named another server than the request target, which was followed", "RFC 9112 §3.2.2"
+        )
+    elif head.host is None and head.version == b"HTTP/1.1" and profile is Profile.STRICT:
+        raise PeerError("the Host field is missing", "RFC 9112 §3.2")
+    must_say = bare if fault is not None or head.host is None else None
+    if not way.is_explicit and way.destination is not None:
+        # Inside a tunnel, or behind a fixed destination, the connection decides where bytes go; the name only travels.
+        host, port = way.destination
+        scheme = way.scheme
+    return Target(scheme, host, port, authority, path, must_say, fault)
+
+
+def _authority_form(target: bytes, way: Way) -> Target:
+    host, port = split_authority(target)
+    if port is None:
+        raise PeerError("CONNECT needs host:port as its target", "RFC 9110 §9.3.6")
+    return Target(way.scheme, host, port, target, b"", None)
+
+
+def _split_path(rest: bytes) -> tuple[bytes, bytes]:
+    """Split `authority/path?query` where the authority ends."""
+    slash = rest.find(b"/")
+    query = rest.find(b"?")
+    if slash == -1 and query == -1:
+        return rest, b"/"
+    if slash == -1 or -1 < query < slash:
+        return rest[:query], b"/" + rest[query:]
+    return rest[:slash], rest[slash:]
+
+
+def _differ(host_field: bytes, host: str, port: int, scheme: Scheme) -> bool:
+    try:
+        own_host, own_port = split_authority(host_field)
+    except PeerError:
+        return True
+    return (own_host, own_port or DEFAULT_PORTS[scheme]) != (host, port)
+
+
+@lru_cache(maxsize=4096)
+def split_authority(authority: bytes) -> tuple[str, int | None]:
+    """Split `host[:port]`; the host comes back in lower case, as A-labels, an IPv6 address without brackets.
+
+    Raises:
+        PeerError: It is neither.
+
+    """
+    if authority.startswith(b"["):
+        inner, bracket, rest = authority[1:].partition(b"]")
+        port_text = rest[1:] if rest.startswith(b":") else rest
+        if not bracket or (rest and not rest.startswith(b":")) or not re.fullmatch(rb"[0-9A-Fa-f:.%\w-]+", inner):
+            raise PeerError(f"expected [IPv6]:port, got {authority[:80].decode('latin-1')!r}", "RFC 3986 §3.2.2")
+        return inner.decode("ascii", "replace").lower(), _port(port_text)
+    name, _, port_text = authority.partition(b":")
+    if not name or _FORBIDDEN.search(name):
+        raise PeerError(f"expected host:port, got {authority[:80].decode('latin-1')!r}", "RFC 9110 §7.2")
+    return ascii_host(name), _port(port_text)
+
+
+def ascii_host(name: bytes) -> str:
+    """Return a host name in lower case and ASCII; what IDNA cannot read stays as DNS would get it."""
+    if name.isascii():
+        return name.decode("ascii").lower()
+    try:
+        return idna.encode(name.decode("utf-8"), uts46=True).decode("ascii")
+    except (UnicodeError, idna.IDNAError):
+        raise PeerError(f"not a host name: {name[:80]!r}", "RFC 5891 §4.4") from None
+
+
+def _port(text: bytes) -> int | None:
+    if not text:
+        return None
+    if not text.isdigit() or len(text) > 5 or not 0 < int(text) < 65536:
+        raise PeerError(f"invalid port {text[:20].decode('latin-1')!r}", "RFC 3986 §3.2.3")
+    return int(text)
+
+
+def join_authority(host: str, port: int, scheme: str) -> bytes:
+    """Return `host[:port]`, with brackets where they are needed and without a default port."""
+    shown = f"[{host}]" if ":" in host else host
+    return shown.encode() if DEFAULT_PORTS.get(scheme) == port else f"{shown}:{port}".encode()
+
+
+_SCHEMES: dict[bytes, Scheme] = {b"http": "http", b"https": "https", b"ws": "http", b"wss": "https"}
