@@ -18,7 +18,7 @@ from midstream.errors import UsageError
 COMMANDS = {
     "dump": ("midstream.cli.dump", "dump", "Run the proxy and print what passes."),
     "run": ("midstream.cli.run", "run", "Run a command with the proxy around it."),
-    "trust": ("midstream.cli.trust", "trust", "Show, install or remove the CA certificate."),
+    "trust": ("midstream.cli.trust", "trust", "Show, install, remove or renew the CA certificate."),
     "explain": ("midstream.cli.explain", "explain", "Tell how a connection to a host would be treated."),
     "options": ("midstream.cli.listing", "options", "List all options with their values and where these come from."),
     "commands": ("midstream.cli.listing", "commands", "List the commands of built-in addons and scripts."),

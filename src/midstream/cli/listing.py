@@ -87,8 +87,6 @@ async def _load_scripts(found: Options) -> None:
 
 
 async def _commands(found: Options) -> list[tuple[str, str]]:
-    from midstream.addons import default_addons  # noqa: PLC0415 - other commands must not pay for it
-
     found.update(server=False)
-    async with started(found, default_addons()) as engine:
+    async with started(found, ()) as engine:
         return [(str(each), each.help.partition("\n")[0]) for each in engine.commands.commands.values()]

@@ -59,7 +59,6 @@ def fake_engine(monkeypatch, tmp_path):
     engine.Engine = FakeEngine
     addons = types.ModuleType("midstream.addons")
     addons.dump_addons = lambda _options: ["dumper"]
-    addons.default_addons = lambda: ["default"]
     monkeypatch.setitem(sys.modules, "midstream.engine", engine)
     monkeypatch.setitem(sys.modules, "midstream.addons", addons)
     monkeypatch.setenv("MIDSTREAM_CONFDIR", str(tmp_path))

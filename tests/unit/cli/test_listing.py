@@ -70,4 +70,4 @@ def test_commands(capsys, fake_engine, monkeypatch):
     monkeypatch.setattr(fake_engine, "__aenter__", with_commands)
     assert call(["commands"]) == 0
     assert capsys.readouterr().out == "a x:str\n    Do a.\nb\n"
-    assert fake_engine.last.addons == ["default"]
+    assert not fake_engine.last.options.server
