@@ -35,7 +35,7 @@ from midstream.flow import (
 from midstream.hooks import argtypes as types
 from midstream.hooks import commands as command
 from midstream.hooks.concurrent import concurrent
-from midstream.hooks.context import ALERT, ctx
+from midstream.hooks.context import ALERT, Options, ctx
 from midstream.hooks.data import (
     ClientHelloData,
     Context,
@@ -71,6 +71,7 @@ __all__ = [
     "MultiDict",
     "MultiDictView",
     "NextLayer",
+    "Options",
     "OptionsError",
     "Request",
     "Response",
