@@ -1,5 +1,5 @@
 from midstream.filters import subjects
-from midstream.flow import Client, Server, TCPFlow
+from midstream.flow import Client, Flow, Server, TCPFlow
 
 
 def test_messages_by_side(flow):
@@ -23,3 +23,10 @@ def test_missing_bodies_are_left_out(flow):
 
 def test_versions_lose_their_prefix(flow):
     assert list(subjects.versions(flow)) == ["1.1", "2.0"]
+
+
+def test_flows_of_other_kinds_have_nothing_to_look_at():
+    flow = Flow(Client(), Server())
+    assert subjects.duration(flow) is None
+    assert subjects.size(flow, None) is None
+    assert not list(subjects.bodies(flow, None))
