@@ -5,7 +5,7 @@ It never decides which certificate or versions to use: that is the context's bus
 """
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal, Protocol, TypeAlias, cast
 
 from midstream.errors import UsageError
@@ -15,6 +15,8 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 RECORD_SIZE: Final = 16384
 """The most plaintext that one record carries (RFC 8446 §5.1)."""
+PORTION: Final = 2 * RECORD_SIZE
+"""Bytes that pass through a memory buffer at once; two records, for one that is just over a portion would cost twice."""
 FIRST_BYTES: Final = frozenset({21, 22})
 """Content types with which TLS can begin: an alert (from a peer that gives up at once) or a handshake record."""
 _DER: Final = 2
@@ -147,8 +149,11 @@ class MemoryEndpoint:
         return self._outgoing.read()
 
     def send(self, plain: bytes) -> bytes:
-        self._put(plain)
-        return self._outgoing.read()
+        output = []
+        for portion in _portions(plain):
+            self._put(portion)
+            output.append(self._outgoing.read())
+        return b"".join(output)
 
     def close(self) -> bytes:
         if self._put != drop:
@@ -216,32 +221,34 @@ class MemoryEndpoint:
         self.is_established = True
         self._step = self._read
         if self._put != drop:
-            self._put = self._write
             self._flush()
         return self._read(b"")
 
     def _read(self, data: Buffer) -> bytes:
-        incoming = self._incoming
-        incoming.write(data)
         pieces: list[bytes] = []
         try:
-            while incoming.pending:
-                piece = self._ssl.read(RECORD_SIZE)
-                if not piece:
-                    self.is_closed = True
-                    break
-                if not pieces and not incoming.pending:
-                    return piece
-                pieces.append(piece)
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLZeroReturnError:
-            self.is_closed = True
+            for portion in _portions(data):
+                self._incoming.write(portion)
+                self._drain(pieces)
         except ssl.SSLError as error:
             raise self._failure(error, b"".join(pieces)) from error
         if self._kept:
             self._flush()
         return b"".join(pieces)
+
+    def _drain(self, pieces: list[bytes]) -> None:
+        incoming, read = self._incoming, self._ssl.read
+        try:
+            while incoming.pending:
+                piece = read(RECORD_SIZE)
+                if not piece:
+                    self.is_closed = True
+                    return
+                pieces.append(piece)
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self.is_closed = True
 
     # The steps of sending: keeping until the handshake is complete → writing → dropping.
 
@@ -348,6 +355,14 @@ class Outgoing(Protocol):
     @property
     def pending(self) -> int: ...
     def read(self, size: int = ..., /) -> bytes: ...
+
+
+def _portions(data: Buffer) -> Iterable[Buffer]:
+    """Cut what goes through a buffer of OpenSSL's: it never gives back what it once held, for as long as the connection lives."""
+    if len(data) <= PORTION:
+        return (data,)
+    view = memoryview(data)
+    return [view[at : at + PORTION] for at in range(0, len(view), PORTION)]
 
 
 def silence(_data: Buffer) -> bytes:
