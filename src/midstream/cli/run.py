@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import click
 
@@ -18,7 +19,7 @@ from midstream.cli.logs import log_to_terminal
 from midstream.cli.notices import url
 from midstream.cli.serve import run_in_loop, signals_caught, started
 from midstream.errors import UsageError
-from midstream.options import Options
+from midstream.options import ModeSpec, Options
 from midstream.options.modes import ALL_INTERFACES
 
 CA_FILE = "midstream-ca-cert.pem"
@@ -47,16 +48,29 @@ def run(command: tuple[str, ...], no_proxy: str, **params: Any) -> int:
     installed. Flows are printed to standard error, so that the command's own output stays its own.
     """
     options = options_from(params, listen_port=0 if params["listen_port"] is None else None)
-    check_modes_for_run(options)
+    check_listening(options)
     log_to_terminal(options.termlog_verbosity)
     return run_in_loop(options, lambda: _run(options, command, no_proxy))
 
 
-def check_modes_for_run(options: Options) -> None:
-    """Refuse modes that a program cannot be sent through by variables."""
-    for mode in options.mode:
-        if mode.partition(":")[0].partition("@")[0].lower() not in {"regular", "upstream"}:
-            raise UsageError(f"mode {mode!r}: run sends the command through an HTTP proxy; take regular or upstream")
+def check_listening(options: Options) -> None:
+    """Refuse what a program cannot be sent through by variables."""
+    if not options.server:
+        raise UsageError("run needs the listeners; leave --no-server out")
+    for mode in map(ModeSpec.parse, options.mode):
+        if mode.name not in {"regular", "upstream"}:
+            raise UsageError(
+                f"mode {mode.full_spec!r}: run sends the command through an HTTP proxy; take regular or upstream"
+            )
+
+
+def proxy_url(options: Options, address: tuple[str, int]) -> str:
+    """Return where the command finds the proxy, with the password that the proxy asks for."""
+    place = url("", (_LOOPBACK.get(address[0], address[0]), address[1]))
+    user, colon, password = (options.proxyauth or "").partition(":")
+    if not colon or user.startswith("@"):
+        return f"http://{place}"
+    return f"http://{quote(user, safe='')}:{quote(password, safe='')}@{place}"
 
 
 async def _run(options: Options, command: Sequence[str], no_proxy: str) -> int:
@@ -65,8 +79,7 @@ async def _run(options: Options, command: Sequence[str], no_proxy: str) -> int:
     own_output = os.dup(sys.stdout.fileno())
     with contextlib.redirect_stdout(sys.stderr), os.fdopen(own_output, "wb") as output:
         async with started(options, dump_addons(options)) as engine:
-            host, port = engine.listeners[0].address[:2]
-            proxy = url("http", (_LOOPBACK.get(host, host), port))
+            proxy = proxy_url(options, engine.listeners[0].address)
             with written(make_bundle(os.environ, os.path.join(options.confdir, CA_FILE))) as bundle:
                 environment = child_environment(os.environ, proxy=proxy, bundle=bundle, no_proxy=no_proxy)
                 serving = asyncio.ensure_future(engine.serve_forever())

@@ -38,6 +38,7 @@ def test_every_command_and_flag_is_documented(commands):
 
 
 def test_the_list_of_commands_agrees_with_the_commands(commands):
+    assert group.list_commands(click.Context(group)) == list(commands)
     for name, command in commands.items():
         assert command.name == name
         assert command.help
@@ -52,6 +53,7 @@ def test_version_and_help(capsys):
 
 
 def test_no_command_is_called_so(capsys):
+    assert group.get_command(click.Context(group), "nothing") is None
     assert call(["nothing"]) == 2
     assert "nothing" in capsys.readouterr().err
 
@@ -90,6 +92,16 @@ def test_a_reader_that_leaves_is_no_error():
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_what_is_left_to_print_goes_nowhere_then(monkeypatch, capfd):
+    def fail(*_args, **_kw):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(module.group, "main", fail)
+    assert call([]) == 1
+    os.write(1, b"left over")
+    assert capfd.readouterr().out == ""
 
 
 def test_no_color(monkeypatch, capsys):

@@ -7,7 +7,7 @@ import pytest
 
 from midstream.cli import run as module
 from midstream.cli.entry import call
-from midstream.cli.run import pass_on, run_child
+from midstream.cli.run import pass_on, proxy_url, run_child
 from midstream.cli.serve import run_in_loop
 from midstream.options import Options
 
@@ -99,6 +99,27 @@ def test_flags_after_the_command_are_its_own(capfd):
 def test_only_http_proxies_can_be_put_around(mode, capsys):
     assert call(["run", "-m", mode, *python("")]) == 2
     assert "take regular or upstream" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("confdir")
+def test_without_listeners_there_is_nothing_to_be_sent_to(capsys):
+    assert call(["run", "-n", *python("")]) == 2
+    assert "leave --no-server out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("proxyauth", "address", "proxy"),
+    [
+        (None, ("127.0.0.1", 1), "http://127.0.0.1:1"),
+        (None, ("0.0.0.0", 1), "http://127.0.0.1:1"),
+        (None, ("::", 1), "http://[::1]:1"),
+        ("me:a:b/@", ("127.0.0.1", 1), "http://me:a%3Ab%2F%40@127.0.0.1:1"),
+        ("any", ("127.0.0.1", 1), "http://127.0.0.1:1"),
+        ("@C:/passwords", ("127.0.0.1", 1), "http://127.0.0.1:1"),
+    ],
+)
+def test_where_the_command_finds_the_proxy(proxyauth, address, proxy):
+    assert proxy_url(Options(proxyauth=proxyauth), address) == proxy
 
 
 @pytest.mark.usefixtures("confdir")
