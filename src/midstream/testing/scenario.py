@@ -1,0 +1,198 @@
+"""Proxy scenarios as scripts: what each side sends, and what the other side then has received.
+
+```python
+def test_response_set_by_addon_never_reaches_upstream() -> None:
+    class Answer:
+        def request(self, flow):
+            flow.response = Response.make(204)
+
+    scenario = Scenario(addons=[Answer()])
+    client = scenario.client()
+    client.sends(b"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert client.received().startswith(b"HTTP/1.1 204 No Content\r\n")
+    assert scenario.servers == []
+```
+"""
+
+import tempfile
+from collections.abc import Awaitable, Sequence
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+from midstream.hooks.addons import Addons
+from midstream.hooks.commands import Commands
+from midstream.hooks.context import enter
+from midstream.hooks.table import HookTable
+from midstream.options import ModeSpec, Options
+from midstream.pki.authority import CertificateAuthority
+from midstream.pki.store import CertStore
+from midstream.proxy.connection import ClientConnection
+from midstream.proxy.peer import Peer
+from midstream.proxy.pool import Pool
+from midstream.proxy.session import Session
+from midstream.proxy.tls import TlsProfiles
+from midstream.testing.transport import MemoryTransport
+
+T = TypeVar("T")
+CLIENT_ADDRESS = ("127.0.0.1", 50000)
+PROXY_ADDRESS = ("127.0.0.1", 8080)
+
+
+class ScriptedPeer:
+    """A client or server as a test plays it."""
+
+    def __init__(self, scenario: "Scenario", peer: Peer, transport: MemoryTransport, address: tuple[str, int]) -> None:
+        self.address = address
+        """A server's host and port as the proxy asked for them; a client's address."""
+        self.transport = transport
+        self._scenario = scenario
+        self._peer = peer
+
+    def sends(self, data: bytes, *, piece: int = 0) -> None:
+        """Send bytes to the proxy, at once or in pieces of `piece` bytes."""
+        for start in range(0, len(data), piece or len(data) or 1):
+            if not self.transport.is_closing():
+                self._peer.data_received(data[start : start + (piece or len(data))])
+            self._scenario.settle()
+
+    def ends(self) -> None:
+        """Send no more (FIN), and go on reading."""
+        if not self._peer.eof_received():
+            self.transport.close()
+        self._scenario.settle()
+
+    def leaves(self) -> None:
+        """Close the connection in both directions."""
+        self.transport.abort()
+        self._scenario.settle()
+
+    def received(self) -> bytes:
+        """Return what the proxy has sent since the last call."""
+        data = self.transport.take()
+        self._scenario.settle()
+        return data
+
+    @property
+    def is_closed(self) -> bool:
+        """The proxy has closed the connection."""
+        return self.transport.is_closing()
+
+    @property
+    def was_told_the_end(self) -> bool:
+        """The proxy will send no more."""
+        return self.transport.is_closing() or self.transport.has_written_eof
+
+    @property
+    def may_send(self) -> bool:
+        """The proxy reads; False while it pushes back."""
+        return bool(self.transport.is_reading)
+
+
+class _Network:
+    """Connects to scripted servers: at once, later (`hold`), or not at all (`refuse`)."""
+
+    def __init__(self, scenario: "Scenario") -> None:
+        self._scenario = scenario
+
+    async def connect(self, host: str, port: int, source: str | None, peer: Peer) -> None:
+        self._scenario.dialled.append((host, port, source))
+        error = self._scenario.unreachable.get((host, port)) or self._scenario.unreachable.get((host, 0))
+        if error is not None:
+            raise error
+        address = (host, port)
+        transport = MemoryTransport(peer, ("192.0.2.1", port), ("127.0.0.1", 40000 + len(self._scenario.servers)))
+        peer.connection_made(transport)
+        self._scenario.transports.append(transport)
+        self._scenario.servers.append(ScriptedPeer(self._scenario, peer, transport, address))
+
+
+class _Waiter:
+    """What a test's stepped coroutines wait for is stepped itself."""
+
+    async def wait(self, awaitable: Awaitable[T]) -> T:
+        return await awaitable
+
+    async def wait_or_cancel(self, awaitable: Awaitable[T], seconds: float) -> T:  # noqa: ARG002 - no clock here
+        return await awaitable
+
+
+class Scenario:
+    """An engine without sockets: clients and servers are played by the test, time stands until it is moved."""
+
+    def __init__(self, mode: str = "regular", *, addons: Sequence[object] = (), **options: Any) -> None:
+        self.options = Options()
+        self.options.update(mode=[mode], **options)
+        self.hooks = HookTable()
+        self.commands = Commands()
+        self.addons = Addons(self)  # type: ignore[arg-type] # as much of an engine as addons need
+        self.servers: list[ScriptedPeer] = []
+        """The servers that the proxy has connected to, in that order."""
+        self.dialled: list[tuple[str, int, str | None]] = []
+        """Every attempt: host, port, source address."""
+        self.unreachable: dict[tuple[str, int], OSError] = {}
+        """What connecting raises, by host and port (0: all ports)."""
+        self.transports: list[MemoryTransport] = []
+        self.now = 1000.0
+        self._mode = ModeSpec.parse(mode)
+        self._connections: list[ClientConnection] = []
+        enter(self)  # type: ignore[arg-type] # as above
+        self.addons.add(*addons)
+        self.addons.configure_all()
+        self.session = Session(
+            options=self.options,
+            hooks=self.hooks,
+            tls=_LazyTls(self.options),  # type: ignore[arg-type] # becomes one when TLS is wanted
+            network=_Network(self),
+            waiter=_Waiter(),
+            time=lambda: self.now,
+        )
+        self.session.deadlines.sweep(self.now)
+        self.session.own_addresses.add(PROXY_ADDRESS)
+        self.pool = Pool(self.session.deadlines, lambda: self.session.settings.max_pool_idle_per_host)
+
+    def shutdown(self) -> None:
+        """Stop; nothing runs, so nothing has to be done."""
+
+    def client(
+        self, address: tuple[str, int] = CLIENT_ADDRESS, sockname: tuple[str, int] = PROXY_ADDRESS
+    ) -> ScriptedPeer:
+        """Let a client connect."""
+        peer = Peer("client", self.session.deadlines)
+        transport = MemoryTransport(peer, address, sockname)
+        peer.connection_made(transport)
+        self.transports.append(transport)
+        connection = ClientConnection(self.session, self.pool, peer, self._mode, self._connections.remove)
+        self._connections.append(connection)
+        connection.start()
+        self.settle()
+        return ScriptedPeer(self, peer, transport, address)
+
+    @property
+    def connections(self) -> int:
+        """How many client connections the proxy has open."""
+        return len(self._connections)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+        self.session.deadlines.sweep(self.now)
+        self.settle()
+
+    def settle(self) -> None:
+        """Do what a loop would do until nothing is left to do."""
+        while any([transport.settle() for transport in self.transports]):
+            pass
+
+
+class _LazyTls(SimpleNamespace):
+    """Makes certificates only for scenarios that use them."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(_options=options, _profiles=None)
+
+    def __getattr__(self, name: str) -> Any:
+        if self._profiles is None:
+            self._directory = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+            authority = CertificateAuthority.load_or_create(self._directory.name)
+            self._profiles = TlsProfiles(self._options, CertStore(authority, custom=self._options.certs))
+        return getattr(self._profiles, name)
