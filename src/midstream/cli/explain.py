@@ -16,11 +16,11 @@ def explain(where: str, **params: Any) -> None:
 
     PORT is 443 unless given; a URL will do too.
     """
-    from midstream.proxy import route  # noqa: PLC0415 - other commands must not pay for the proxy
+    from midstream.proxy.route import explain as lines_about  # noqa: PLC0415 - other commands must not pay for the proxy
 
     options = options_from(params)
     host, port = read_place(where)
-    for line in route.explain(options, host, port):
+    for line in lines_about(options, host, port):
         click.echo(line)
 
 
