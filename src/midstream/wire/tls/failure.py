@@ -39,14 +39,15 @@ _WITHOUT_ALERT_PREFIX: Final = frozenset(
 )
 _ALERT: Final = re.compile(r"(?:sslv3|tlsv1|tlsv13|ssl_tls|tls)_(alert_)?(\w+)")
 _VERSION: Final = re.compile(
-    r"unsupported_protocol|wrong_(?:ssl_)?version|wrong_version_number|version_too_(?:low|high)|no_protocols_available"
+    r"unsupported_protocol|wrong_(?:ssl_)?version|wrong_version_number|version_too_(?:low|high)"
     r"|unknown_protocol|unsupported_ssl_version|bad_protocol_version_number|inappropriate_fallback"
 )
 _CIPHER: Final = re.compile(
-    r"no_shared_cipher|no_ciphers_available|no_suitable_(?:key_share|groups|signature_algorithm)"
+    r"no_shared_cipher|no_suitable_(?:key_share|groups|signature_algorithm)"
     r"|no_shared_(?:groups|signature_algorithms|sigature_algorithms)|wrong_cipher_returned|unknown_cipher_returned"
     r"|dh_key_too_small|ee_key_too_small|ca_md_too_weak|wrong_curve|no_cipher_match"
 )
+_OURS: Final = re.compile(r"no_protocols_available|no_ciphers_available")
 _CLOSED: Final = re.compile(r"unexpected_eof_while_reading|has_been_closed")
 
 
@@ -81,6 +82,13 @@ def explain(reason: str, peer: str, *, established: bool = False) -> TlsError:
         return _explain_alert(alert, peer)
     if _CLOSED.search(code):
         return TlsError("closed", f"the {peer} closed the connection during the TLS handshake", "RFC 8446 §6.1")
+    if _OURS.search(code):
+        kind: Kind = "version" if "protocols" in code else "cipher"
+        text = (
+            f"our own TLS settings leave no version or cipher to offer the {peer} ({reason}); "
+            "TLS 1.0 and 1.1 need ciphers with @SECLEVEL=0"
+        )
+        return TlsError(kind, text)
     if _VERSION.search(code):
         return TlsError("version", f"the {peer} and we have no TLS version in common ({reason})", "RFC 8446 §4.2.1")
     if _CIPHER.search(code):

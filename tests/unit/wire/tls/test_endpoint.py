@@ -5,6 +5,7 @@ import ssl
 import weakref
 
 import pytest
+from OpenSSL import SSL
 
 from midstream.errors import UsageError
 from midstream.wire.tls import StdlibEndpoint, TlsError
@@ -83,6 +84,27 @@ def test_what_is_sent_early_is_kept_until_the_handshake_is_complete(client, serv
     link.handshake()
     assert link.server.plain == HELLO
     assert link.client.plain == HELLO * 2
+
+
+def test_a_long_early_message_is_kept_whole(client, server, wire):
+    link = wire(client(), server())
+    link.client.endpoint.send(HELLO * 30_000)
+    link.handshake()
+    assert link.server.plain == HELLO * 30_000
+
+
+def test_tls_17_settings_without_a_version_fail_at_the_start(client):
+    if isinstance(client.context, ssl.SSLContext):
+        client.context.minimum_version = ssl.TLSVersion.TLSv1_3
+        client.context.maximum_version = ssl.TLSVersion.TLSv1_2
+    else:
+        client.context.set_min_proto_version(SSL.TLS1_3_VERSION)
+        client.context.set_max_proto_version(SSL.TLS1_2_VERSION)
+    endpoint = client()
+    with pytest.raises(TlsError, match="our own TLS settings") as caught:
+        endpoint.start()
+    assert caught.value.kind == "version"
+    assert endpoint.receive(b"x") == b""
 
 
 def test_alpn_without_agreement_is_none(joined):

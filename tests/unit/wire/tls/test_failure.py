@@ -38,12 +38,17 @@ def test_a_reason_becomes_a_kind(reason, kind, alert):
     assert (error.kind, error.alert) == (kind, alert)
     assert error.suspects_certificate == (kind == "untrusted")
     assert "client" in error.message
-    assert error.reference
+    assert error.reference or "our own" in error.message
     assert error.plain == b""
 
 
 def test_a_missing_client_certificate_is_named():
     assert "client certificate" in explain("tlsv13 alert certificate required", "server").message
+
+
+@pytest.mark.parametrize("reason", ["NO_PROTOCOLS_AVAILABLE", "no ciphers available"])
+def test_tls_18_settings_of_ours_that_leave_nothing_say_what_to_do(reason):
+    assert "@SECLEVEL=0" in explain(reason, "server").message
 
 
 def test_where_the_protocol_broke_is_said():
