@@ -5,7 +5,9 @@ declaration, CSS `@charset`), UTF-8 if the bytes are that, latin-1.
 """
 
 import codecs
+import encodings
 import re
+from encodings.aliases import aliases
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -19,6 +21,10 @@ _XML = re.compile(rb"""^\s*<\?xml[^>]+encoding\s*=\s*["']([\w.:\-]+)["']""", re.
 _CSS = re.compile(rb"""^@charset\s+["']([\w.:\-]+)["']\s*;""", re.IGNORECASE)
 _CHARSET = re.compile(r""";\s*charset\s*=\s*["']?([^"';\s]+)""", re.IGNORECASE)
 _HEAD = 1024
+_NAMES = frozenset((*aliases, *aliases.values(), "koi8_u", "cp874", "cp720", "mac_croatian", "mac_romanian"))
+"""The names to look up. Python remembers failed look-ups for ever, so peers must not choose what is looked up."""
+_UNFIT = frozenset(("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"))
+"""Codecs that are no character sets of documents."""
 
 
 def guess(content_type: str, body: bytes) -> str:
@@ -82,11 +88,10 @@ def _declared_inside(content_type: str, head: bytes) -> str:
 def _known(name: str) -> str:
     if name.lower() in ("gb2312", "gbk", "x-gbk"):
         return "gb18030"  # a superset, and what senders of these names use
-    try:
-        found = codecs.lookup(name).name if name else ""
-        return found if found and "".encode(found) is not None else ""
-    except (LookupError, ValueError):
+    if encodings.normalize_encoding(name).lower() not in _NAMES:
         return ""
+    found = codecs.lookup(name)
+    return found.name if found.name not in _UNFIT and found._is_text_encoding else ""  # noqa: SLF001 - there is no other way to ask
 
 
 def _is_utf8(body: bytes) -> bool:

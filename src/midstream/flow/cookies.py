@@ -123,17 +123,24 @@ def _attribute(piece: str) -> Pair:
 
 _FOLD = re.compile(r",(?=\s*[^\s;,=\"]+=)")
 _DATE_START = re.compile(r"expires\s*=\s*[A-Za-z]+$", re.IGNORECASE)
+_DATE_LENGTH = 40
 
 
 def _unfold(value: str) -> list[str]:
     """Split at commas that begin another `name=`, unless the comma stands in an expiry date."""
     pieces = []
-    start = 0
+    start = counted = quotes = 0
+    semicolon = value.find(";")
     for comma in _FOLD.finditer(value):
-        before = value[start : comma.start()]
-        if not _DATE_START.search(before) and before.count('"') % 2 == 0 and ";" in before:
-            pieces.append(before)
+        at = comma.start()
+        quotes += value.count('"', counted, at)
+        counted = at
+        if quotes % 2 or _DATE_START.search(value[max(start, at - _DATE_LENGTH) : at]):
+            continue
+        if start <= semicolon < at:
+            pieces.append(value[start:at])
             start = comma.end()
+            semicolon = value.find(";", start)
     pieces.append(value[start:])
     return pieces
 

@@ -16,6 +16,8 @@ MAX_SIZE = 256 * 1024 * 1024
 MAX_RATIO = 200
 """Nothing is decoded to more than this many times its size once it is past `RATIO_FREE` bytes."""
 RATIO_FREE = 16 * 1024 * 1024
+MAX_CODINGS = 5
+"""More codings than these, one upon the other, are not undone."""
 
 _STEP = 1024 * 1024
 
@@ -54,13 +56,17 @@ def decode(data: bytes, header: str | None) -> bytes:
 def decode_partly(data: bytes, header: str | None, *, max_size: int = MAX_SIZE, max_ratio: int = MAX_RATIO) -> Decoded:
     """Undo the codings as far as it goes and say what stopped it. Never raises."""
     problem = ""
-    for name in reversed(names(header)):
+    codings = names(header)
+    if len(codings) > MAX_CODINGS:
+        return Decoded(data, f"the body claims {len(codings)} codings; more than {MAX_CODINGS} are not undone")
+    limit = min(max_size, max(len(data) * max_ratio, RATIO_FREE))
+    for name in reversed(codings):
         if not data:
             break
         decoder = _DECODERS.get(name)
         if decoder is None:
             return Decoded(data, problem or f"cannot decode {name!r}: {_unknown(name)}")
-        step = _run(decoder, data, name, min(max_size, max(len(data) * max_ratio, RATIO_FREE)))
+        step = _run(decoder, data, name, limit)
         data, problem = step.data, problem or step.problem
     return Decoded(data, problem)
 

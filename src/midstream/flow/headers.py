@@ -51,7 +51,12 @@ class Headers(MutableMapping[str, str]):
         return values[0] if len(values) == 1 else ", ".join(values)
 
     def __setitem__(self, name: str | bytes, value: str | bytes) -> None:
-        self.set_all(name, [value])
+        spelling = _raw(name)
+        if self._named(spelling.lower()):
+            self.set_all(name, [value])
+        else:
+            self.pairs = [*self.pairs, (spelling, _raw(value))]
+            self.edited = True
 
     def __delitem__(self, name: str | bytes) -> None:
         wanted = _key(name)
@@ -64,8 +69,7 @@ class Headers(MutableMapping[str, str]):
     def __contains__(self, name: object) -> bool:
         if not isinstance(name, (str, bytes)):
             return False
-        wanted = _key(name)
-        return any(own == wanted or own.lower() == wanted for own, _ in self.pairs)
+        return bool(self._named(_key(name)))
 
     def __iter__(self) -> Iterator[str]:
         seen = set()
@@ -92,12 +96,12 @@ class Headers(MutableMapping[str, str]):
 
     def get_all(self, name: str | bytes) -> list[str]:
         """Every value of `name`, unfolded."""
-        wanted = _key(name)
-        return [_text(value) for own, value in self.pairs if own == wanted or own.lower() == wanted]
+        return [_text(value) for _, value in self._named(_key(name))]
 
     def set_all(self, name: str | bytes, values: Iterable[str | bytes]) -> None:
         """Replace the values of `name`; fields that exist keep their place and spelling, further ones go to the end."""
-        wanted = _key(name)
+        spelling = _raw(name)
+        wanted = spelling.lower()
         waiting = [_raw(value) for value in values]
         waiting.reverse()
         pairs: Pairs = []
@@ -106,7 +110,6 @@ class Headers(MutableMapping[str, str]):
                 pairs.append(pair)
             elif waiting:
                 pairs.append((pair[0], waiting.pop()))
-        spelling = _raw(name)
         while waiting:
             pairs.append((spelling, waiting.pop()))
         self.pairs = pairs
@@ -134,6 +137,10 @@ class Headers(MutableMapping[str, str]):
     def items(self, multi: bool = False) -> Collection[tuple[str, str]]:  # type: ignore[override]  # a plain list for `multi`
         """Name and folded value; with `multi` one pair per field."""
         return [(_text(name), _text(value)) for name, value in self.pairs] if multi else super().items()
+
+    def _named(self, key: bytes) -> Pairs:
+        size = len(key)
+        return [pair for pair in self.pairs if len(pair[0]) == size and pair[0].lower() == key]
 
     def copy(self) -> Self:
         return self.wrap(self.pairs)

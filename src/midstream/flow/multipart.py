@@ -58,15 +58,13 @@ class Form(msgspec.Struct):
 
     def with_pairs(self, pairs: Iterable[tuple[bytes, bytes]]) -> "Form":
         """Give the form with these names and contents; a part that stays keeps its header block."""
-        unused = list(self.parts)
+        heads: dict[bytes, list[bytes]] = {}
+        for part in reversed(self.parts):
+            heads.setdefault(part.name, []).append(part.head)
         parts = []
         for name, content in pairs:
-            old = next((part for part in unused if part.name == name), None)
-            if old is None:
-                parts.append(new_part(name, content))
-            else:
-                unused.remove(old)
-                parts.append(Part(old.head, content))
+            unused = heads.get(name)
+            parts.append(Part(unused.pop(), content) if unused else new_part(name, content))
         return Form(self.boundary, parts, self.preamble, self.epilogue)
 
     def dump(self) -> bytes:

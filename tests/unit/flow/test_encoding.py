@@ -111,6 +111,19 @@ def test_encoding_round_trip(header):
     assert encoding.decode(encoding.encode(BODY, header), header) == BODY
 
 
+def test_h1_50_more_codings_than_anybody_uses_are_not_undone():
+    result = encoding.decode_partly(b"data", "gzip, " * 6)
+    assert result.data == b"data"
+    assert "claims 6 codings" in result.problem
+
+
+def test_h1_50_bombs_within_bombs_are_measured_from_the_outside():
+    bomb = encoding.encode(bytes(encoding.RATIO_FREE * 3), "gzip, gzip, gzip")
+    result = encoding.decode_partly(bomb, "gzip, gzip, gzip")
+    assert len(result.data) == encoding.RATIO_FREE
+    assert "grows beyond" in result.problem
+
+
 def test_names():
     assert encoding.names(" GZIP ,,identity, Br") == ["gzip", "br"]
     assert encoding.names(None) == []
