@@ -188,7 +188,9 @@ class Exchange:
         pieces: list[bytes] = []
         size = 0
         while True:
-            event = await self._client.inbox.next()
+            if not inbox.events:
+                await inbox
+            event = inbox.take()
             kind = type(event)
             if kind is Data:
                 data = cast("Data", event).data
@@ -235,7 +237,9 @@ class Exchange:
         server.flush()
         inbox = server.inbox
         while True:
-            event = await inbox.next()
+            if not inbox.events:
+                await inbox
+            event = inbox.take()
             if type(event) is not ResponseHead:
                 self._drop_server()
                 raise self._server_failure(event, is_stale=type(event) is Reset and not was_fresh)
@@ -301,7 +305,9 @@ class Exchange:
                 server.flush()
                 if server.is_full:
                     await server.drained()
-            event = await inbox.next()
+                if not inbox.events:
+                    await inbox
+            event = inbox.take()
             kind = type(event)
             if kind is Data:
                 data = cast("Data", event).data
@@ -384,7 +390,9 @@ class Exchange:
         pieces: list[bytes] = []
         size = 0
         while True:
-            event = await inbox.next()
+            if not inbox.events:
+                await inbox
+            event = inbox.take()
             kind = type(event)
             if kind is Data:
                 data = cast("Data", event).data
@@ -443,7 +451,9 @@ class Exchange:
                 client.flush()
                 if client.is_full:
                     await client.drained()
-            event = await inbox.next()
+                if not inbox.events:
+                    await inbox
+            event = inbox.take()
             kind = type(event)
             if kind is Data:
                 data = cast("Data", event).data

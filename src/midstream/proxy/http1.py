@@ -85,7 +85,7 @@ class Http1Client:
 
     def timed_out(self, stage: str) -> None:
         if self._step is not None:
-            self.inbox.put(Reset(f"timed out: {stage}"))
+            self.inbox.add([Reset(f"timed out: {stage}")])
         elif self._engine.buffered:
             self._run([PeerError(f"timed out: {stage}", "RFC 9110 §15.5.9", status=408)])
         else:
@@ -257,7 +257,7 @@ class Http1Server:
         if self.is_idle:
             self._keeper.forget(self)
         else:
-            self.inbox.put(Reset(error.message))
+            self.inbox.add([Reset(error.message)])
 
     def writable(self) -> None:
         pass
@@ -266,7 +266,7 @@ class Http1Server:
         if self.is_idle:
             self._discard()
         else:
-            self.inbox.put(PeerError(f"the server took too long: {stage}", status=504))
+            self.inbox.add([PeerError(f"the server took too long: {stage}", status=504)])
 
     # What the pool and the exchange call.
 

@@ -8,12 +8,20 @@ A step is never entered twice: what happens to it while it runs (a signal, an er
 """
 
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
-Stepped: TypeAlias = Coroutine["Signal[Any]", None, None]
-"""A coroutine that waits for signals only."""
+
+class Waitable(Protocol):
+    """What a stepped coroutine may yield: it lets one step go on when something is there."""
+
+    def park(self, step: "Step") -> bool:
+        """Resume `step` later; False if there is nothing to wait for any more."""
+
+
+Stepped: TypeAlias = Coroutine[Waitable, None, None]
+"""A coroutine that waits for waitables only."""
 
 
 class Signal(Generic[T]):
@@ -35,11 +43,13 @@ class Signal(Generic[T]):
         if step is not None:
             step.resume()
 
-    def park(self, step: "Step") -> None:
-        """Let this step go on once the value is there."""
+    def park(self, step: "Step") -> bool:
+        if self.is_set:
+            return False
         self._step = step
+        return True
 
-    def __await__(self) -> Generator["Signal[Any]", None, T]:
+    def __await__(self) -> Generator[Waitable, None, T]:
         while not self.is_set:
             yield self
         return self._value
@@ -48,12 +58,12 @@ class Signal(Generic[T]):
 class Step:
     """Runs one coroutine to its end, from wait to wait."""
 
-    __slots__ = ("_coroutine", "_error", "_is_running", "_on_done", "_signal", "is_done")
+    __slots__ = ("_error", "_is_running", "_on_done", "_send", "_throw", "is_done")
 
     def __init__(self, coroutine: Stepped, on_done: Callable[[BaseException | None], None] | None = None) -> None:
-        self._coroutine = coroutine
+        self._send = coroutine.send
+        self._throw = coroutine.throw
         self._on_done = on_done
-        self._signal: Signal[Any] | None = None
         self._error: BaseException | None = None
         self._is_running = False
         self.is_done = False
@@ -75,17 +85,14 @@ class Step:
         if self._is_running or self.is_done:
             return
         self._is_running = True
-        coroutine = self._coroutine
         try:
             while True:
-                error = self._error
-                if error is None:
-                    signal = coroutine.send(None)
+                if self._error is None:
+                    waitable = self._send(None)
                 else:
-                    self._error = None
-                    signal = coroutine.throw(error)
-                if self._error is None and not signal.is_set:
-                    signal.park(self)
+                    error, self._error = self._error, None
+                    waitable = self._throw(error)
+                if self._error is None and waitable.park(self):
                     return
         except StopIteration:
             self._finish(None)

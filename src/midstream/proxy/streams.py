@@ -4,13 +4,16 @@ HTTP/1 lends its connection as the stream of one exchange at a time (`http1.py`)
 """
 
 from collections import deque
+from collections.abc import Generator
 from typing import Protocol
 
-from midstream.proxy.stepper import Signal
+from midstream.proxy.stepper import Step, Waitable
 from midstream.wire.events import Data, Event
 
 INBOX_BYTES = 262_144
-"""Body bytes that may wait in an inbox before its stream is told to hold."""
+"""Body bytes that may wait in an inbox before its source is paused."""
+INBOX_EVENTS = 1024
+"""The same in events, for bodies in very small pieces."""
 
 
 class Stream(Protocol):
@@ -58,7 +61,7 @@ class ServerStream(Stream, Protocol):
         """The exchange broke off: nothing more is wanted from the server."""
 
 
-class Flow(Protocol):
+class Source(Protocol):
     """Who is told to hold and to go on when an inbox fills and empties."""
 
     def pause_reading(self) -> None: ...
@@ -66,58 +69,58 @@ class Flow(Protocol):
 
 
 class Inbox:
-    """The events of one side that its exchange has not taken yet. Bounded: a full one pauses its source."""
+    """The events of one side that its exchange has not taken yet: `await` it, then `take`. A full one pauses its source."""
 
-    __slots__ = ("_is_holding", "_signal", "_size", "_source", "events")
+    __slots__ = ("_is_holding", "_source", "_step", "events")
 
-    def __init__(self, source: Flow) -> None:
+    def __init__(self, source: Source) -> None:
         self.events: deque[Event] = deque()
         self._source = source
-        self._signal: Signal[None] | None = None
-        self._size = 0
+        self._step: Step | None = None
         self._is_holding = False
 
-    def put(self, event: Event) -> None:
-        """Add an event; the exchange goes on inside this call if it waits for one."""
-        self.events.append(event)
-        if type(event) is Data:
-            self._size += len(event.data)
-            if self._size > INBOX_BYTES and not self._is_holding:
-                self._is_holding = True
-                self._source.pause_reading()
-        signal = self._signal
-        if signal is not None:
-            self._signal = None
-            signal.set(None)
-
     def add(self, events: list[Event]) -> None:
-        """Add events without waking anybody but for the last, so that what came together is handled together."""
-        last = events.pop()
-        for event in events:
-            self.events.append(event)
-            if type(event) is Data:
-                self._size += len(event.data)
-        self.put(last)
+        """Add what came together; the exchange goes on inside this call if it waits for something."""
+        self.events.extend(events)
+        step = self._step
+        if step is not None:
+            self._step = None
+            step.resume()
+        if self.events and not self._is_holding and self._is_full():
+            self._is_holding = True
+            self._source.pause_reading()
 
-    async def next(self) -> Event:
-        """Take the next event, waiting for it if need be."""
+    def take(self) -> Event:
+        """Return the next event, which must be there."""
         events = self.events
-        while not events:
-            self._signal = Signal()
-            await self._signal
         event = events.popleft()
-        if type(event) is Data:
-            self._size -= len(event.data)
-            if self._is_holding and self._size < INBOX_BYTES // 2:
-                self._is_holding = False
-                self._source.resume_reading()
+        if self._is_holding and not events:
+            self._release()
         return event
 
     def clear(self) -> None:
         """Forget what was not taken, for the next exchange on the same connection."""
         self.events.clear()
-        self._signal = None
-        self._size = 0
+        self._step = None
         if self._is_holding:
-            self._is_holding = False
-            self._source.resume_reading()
+            self._release()
+
+    def park(self, step: Step) -> bool:
+        if self.events:
+            return False
+        self._step = step
+        return True
+
+    def __await__(self) -> Generator[Waitable, None, None]:
+        """Wait until there is something to take."""
+        while not self.events:
+            yield self
+
+    def _is_full(self) -> bool:
+        if len(self.events) > INBOX_EVENTS:
+            return True
+        return sum(len(event.data) for event in self.events if type(event) is Data) > INBOX_BYTES
+
+    def _release(self) -> None:
+        self._is_holding = False
+        self._source.resume_reading()
