@@ -104,14 +104,18 @@ class LeafIssuer:
 
 
 def _subject(names: LeafNames) -> x509.Name:
-    """Name the leaf; a name over 64 characters does not fit into a common name, the alternative names have it."""
-    organization = (names.organization or OWN_ORGANIZATION)[:MAX_NAME]
+    """Name the leaf; a name over 64 bytes does not fit into a common name, the alternative names have it."""
+    organization = _cut(names.organization or "") or OWN_ORGANIZATION
     attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)]
     candidates = (names.common_name, names.hostname, *names.sans)
-    fitting = (name for name in candidates if name and len(name) <= MAX_NAME)
-    if common_name := next(fitting, None):
+    if common_name := next((name for name in candidates if name and _cut(name) == name), None):
         attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))
     return x509.Name(attributes)
+
+
+def _cut(text: str) -> str:
+    """Give as much of a text as fits into a subject."""
+    return text.encode(errors="ignore")[:MAX_NAME].decode(errors="ignore")
 
 
 def _key_usage(key: SigningKey) -> x509.KeyUsage:

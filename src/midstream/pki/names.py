@@ -4,6 +4,7 @@ Upstream certificates can be arbitrarily odd. What cannot be read is left out, o
 """
 
 import ipaddress
+import warnings
 from collections.abc import Iterable, Iterator
 
 import idna
@@ -55,7 +56,7 @@ def a_label(name: str) -> str | None:
     labels = name.rstrip(".").lower().split(".")
     try:
         return ".".join(label if label.isascii() else idna.encode(label, uts46=True).decode() for label in labels)
-    except idna.IDNAError:
+    except UnicodeError:  # what idna raises, and what surrogates do
         return None
 
 
@@ -78,10 +79,15 @@ def _general_name(name: str) -> x509.GeneralName | None:
 
 
 def _parse(der: bytes | None) -> x509.Certificate | None:
-    try:
-        return x509.load_der_x509_certificate(der) if der else None
-    except CERTIFICATE_FAULTS:
+    """Read a certificate; what `cryptography` thinks of it is for its issuer to hear, not for our user."""
+    if not der:
         return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return x509.load_der_x509_certificate(der)
+        except CERTIFICATE_FAULTS:
+            return None
 
 
 def _extension(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> x509.ExtensionType | None:

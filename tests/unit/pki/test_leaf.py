@@ -5,6 +5,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
 from midstream.pki.leaf import LeafIssuer, LeafNames
 from midstream.pki.pem import to_der, to_pem
@@ -143,3 +145,12 @@ class TestLeaf:
     def test_der_is_what_is_signed(self, authority):
         leaf = LeafIssuer(authority).issue(LeafNames("site.example"))
         assert leaf.identity.certificate.public_bytes(serialization.Encoding.DER) == leaf.certificate
+
+
+TEXT = st.text(max_size=80) | st.sampled_from(["ö" * 64, "\udcff", "a\0b", "*", "*.", "-", "::", "1.2.3", "x" * 300])
+
+
+@given(hostname=st.none() | TEXT, sans=st.lists(TEXT, max_size=3), more=st.tuples(*[st.none() | TEXT] * 3))
+def test_tls_13_whatever_upstream_says_a_leaf_comes_of_it(authority, hostname, sans, more):
+    leaf = LeafIssuer(authority).issue(LeafNames(hostname, tuple(sans), *more))
+    assert x509.load_der_x509_certificate(leaf.certificate).subject

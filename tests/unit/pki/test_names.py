@@ -6,6 +6,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from midstream.pki.names import LeafNames, a_label, ip_address
 
@@ -35,6 +37,12 @@ def points(*urls):
     return x509.CRLDistributionPoints(
         [x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None) for url in urls]
     )
+
+
+DER = upstream(
+    x509.SubjectAlternativeName([x509.DNSName("a.example"), x509.IPAddress(address("192.0.2.1"))]),
+    points("http://crl.ca.example/1.crl"),
+)
 
 
 class TestGeneralNames:
@@ -118,6 +126,12 @@ class TestMirror:
         assert names.sans == ("a.example",)
         assert names.organization is None
 
+    def test_tls_13_serial_numbers_that_cryptography_frowns_at(self):
+        der = upstream()
+        odd = der.replace(b"\xa0\x03\x02\x01\x02\x02\x01\x01", b"\xa0\x03\x02\x01\x02\x02\x01\x81")
+        assert odd != der
+        assert LeafNames.mirror(odd, "site.example").organization == "Site Ltd"
+
     @pytest.mark.parametrize(
         "extension",
         [
@@ -136,6 +150,14 @@ class TestMirror:
     )
     def test_tls_12_only_lists_over_http_are_followed(self, extension):
         assert LeafNames.mirror(upstream(extension), "site.example").crl_url is None
+
+
+@settings(max_examples=1000)
+@given(position=st.integers(0, 400), value=st.integers(0, 255))
+def test_tls_13_damaged_certificates_never_raise(position, value):
+    der = bytearray(DER)
+    der[position % len(der)] = value
+    LeafNames.mirror(bytes(der), "site.example")
 
 
 @pytest.mark.parametrize(
