@@ -35,6 +35,11 @@ def drop_fields(section: Section, kinds: int) -> Section:
 
 
 def _settle_coding(section: Section, tolerance: Tolerance, *, is_request: bool) -> Section:
+    if not is_request and _codings(section) == {b"identity"}:
+        # What RFC 2616 called a coding meant: none. Browsers still take it so.
+        tolerance.repair("Transfer-Encoding 'identity'", "RFC 9112 §6.1")
+        section = _replace(section, CODING, None)
+        return _settle_length(section, tolerance) if section.kinds & DOUBTFUL_FRAMING else section
     if section.kinds & LENGTH:
         tolerance.repair("both Transfer-Encoding and Content-Length", "RFC 9112 §6.1")
         section = _replace(section, LENGTH, None)
@@ -70,6 +75,10 @@ def _settle_length(section: Section, tolerance: Tolerance) -> Section:
     return _replace(section, LENGTH, (numbers[0],))
 
 
+def _codings(section: Section) -> set[bytes]:
+    return {coding for value in _values(section.fields, CODING) for coding in options_of(value)}
+
+
 def _values(fields: Fields, kinds: int) -> list[bytes]:
     return [value for (_, value), kind in zip(fields, kinds_of(fields), strict=True) if kind & kinds]
 
@@ -86,6 +95,8 @@ def _replace(section: Section, kinds: int, value: tuple[bytes] | None) -> Sectio
     union = 0
     length = -1
     for field, kind in zip(fields, kinds_of(fields), strict=True):
+        if union & kind & FRAMING:
+            union |= DOUBTFUL_FRAMING
         union |= kind
         if kind & LENGTH and not kind & DOUBTFUL_FRAMING:
             length = int(field[1])

@@ -91,7 +91,7 @@ def test_h1_06_oddly_spelled_or_doubled_chunked(lines):
 
 
 @pytest.mark.parametrize(
-    "value", [b"gzip", b"chunked, gzip", b"identity", b"", b"chunked;q=1", b"\xffchunked", b"chunked, chunked, x"]
+    "value", [b"gzip", b"chunked, gzip", b"", b"chunked;q=1", b"\xffchunked", b"chunked, chunked, x"]
 )
 def test_h1_06_codings_that_do_not_end_in_chunked(value):
     lines = b"Transfer-Encoding: " + value
@@ -112,6 +112,21 @@ def test_h1_06_a_known_coding_before_chunked_is_not_implemented():
     fields, size, _ = settle(lines, Profile.RAW)
     assert fields == [(b"Transfer-Encoding", b"gzip, chunked")]
     assert size is None
+
+
+def test_identity_is_no_coding_in_a_response():
+    lines = b"Transfer-Encoding: Identity\r\nContent-Length: 5"
+    fields, size, faults = settle(lines, is_request=False)
+    assert fields == [(b"Content-Length", b"5")]
+    assert size == 5
+    assert len(faults) == 1
+    fields, size, faults = settle(lines + b"\r\nContent-Length: 5", is_request=False)
+    assert (fields, size, len(faults)) == ([(b"Content-Length", b"5")], 5, 2)
+    assert settle(b"Transfer-Encoding: identity", is_request=False)[0] == []
+    with pytest.raises(PeerError):
+        settle(lines)
+    with pytest.raises(PeerError):
+        settle(lines, Profile.STRICT, is_request=False)
 
 
 def test_drop_fields():
