@@ -30,18 +30,23 @@ class LeafNames(msgspec.Struct, frozen=True):
     @classmethod
     def mirror(cls, upstream: bytes | None, hostname: str | None, *also: str) -> "LeafNames":
         """Copy names, organisation and revocation from an upstream certificate (DER), as far as it can be read."""
-        certificate = _parse(upstream)
-        if certificate is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what `cryptography` finds odd is for the issuer to hear, not for our user
+            return cls._mirror(_parse(upstream), hostname, also)
+
+    @classmethod
+    def _mirror(cls, upstream: x509.Certificate | None, hostname: str | None, also: tuple[str, ...]) -> "LeafNames":
+        if upstream is None:
             return cls(hostname, also)
-        names = tuple(_alternative_names(certificate))
-        common_name = _subject_attribute(certificate, NameOID.COMMON_NAME)
+        names = tuple(_alternative_names(upstream))
+        common_name = _subject_attribute(upstream, NameOID.COMMON_NAME)
         if not names and common_name and _general_name(common_name):
             names = (common_name,)
         return cls(
             hostname,
             tuple(dict.fromkeys((*names, *also))),
-            _subject_attribute(certificate, NameOID.ORGANIZATION_NAME),
-            _revocation_url(certificate),
+            _subject_attribute(upstream, NameOID.ORGANIZATION_NAME),
+            _revocation_url(upstream),
             common_name,
         )
 
@@ -79,15 +84,10 @@ def _general_name(name: str) -> x509.GeneralName | None:
 
 
 def _parse(der: bytes | None) -> x509.Certificate | None:
-    """Read a certificate; what `cryptography` thinks of it is for its issuer to hear, not for our user."""
-    if not der:
+    try:
+        return x509.load_der_x509_certificate(der) if der else None
+    except CERTIFICATE_FAULTS:
         return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return x509.load_der_x509_certificate(der)
-        except CERTIFICATE_FAULTS:
-            return None
 
 
 def _extension(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> x509.ExtensionType | None:

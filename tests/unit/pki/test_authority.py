@@ -188,6 +188,12 @@ class TestDirectory:
         assert len(set(found)) == 1
         assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
+    def test_another_process_was_first(self, tmp_path, monkeypatch):
+        first = CertificateAuthority.load_or_create(str(tmp_path))
+        monkeypatch.setattr("midstream.pki.authority.find_key_file", lambda _: None)
+        assert CertificateAuthority.load_or_create(str(tmp_path)).certificate == first.certificate
+        assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
     def test_file_systems_without_hard_links(self, tmp_path, monkeypatch):
         monkeypatch.setattr(os, "link", raise_permission_error)
         authority = CertificateAuthority.load_or_create(str(tmp_path))

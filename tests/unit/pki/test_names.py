@@ -126,6 +126,12 @@ class TestMirror:
         assert names.sans == ("a.example",)
         assert names.organization is None
 
+    def test_tls_13_attributes_of_wrong_length(self):
+        der = upstream(organization="Site Ltd")
+        odd = der.replace(b"\x06\x03\x55\x04\x03", b"\x06\x03\x55\x04\x06")  # the common name becomes a country
+        assert odd != der
+        assert LeafNames.mirror(odd, "site.example") == LeafNames("site.example", organization="Site Ltd")
+
     def test_tls_13_serial_numbers_that_cryptography_frowns_at(self):
         der = upstream()
         odd = der.replace(b"\xa0\x03\x02\x01\x02\x02\x01\x01", b"\xa0\x03\x02\x01\x02\x02\x01\x81")

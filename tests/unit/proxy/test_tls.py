@@ -176,6 +176,14 @@ class TestResumption:
         profiles.remember_session(client)
         assert not connect(profiles)[0].was_resumed
 
+    def test_tls_1_3_before_a_ticket_came(self, profiles):
+        client, server = profiles.server_endpoint("site.example"), profiles.client_endpoint(LeafNames("site.example"))
+        server.receive(client.start())
+        client.receive(server.take_output())
+        assert client.is_established
+        profiles.remember_session(client)
+        assert not connect(profiles)[0].was_resumed
+
     def test_endpoints_towards_clients_are_left_alone(self, profiles):
         _, server = connect(profiles)
         profiles.remember_session(server)
