@@ -55,7 +55,8 @@ def _settle_coding(section: Section, tolerance: Tolerance, *, is_request: bool) 
         return _replace(section, CODING, (b"chunked",))
     if not is_request:
         tolerance.repair(f"{shown} is not 'chunked'; reading until close", "RFC 9112 §6.3")
-        return section
+        # A coding that somebody may undo goes on, in front of a 'chunked' of ours; nonsense does not.
+        return section if codings and _CODINGS.issuperset(codings) else _replace(section, CODING, None)
     if codings[-1:] == [b"chunked"] and _CODINGS.issuperset(codings[:-1]):
         tolerance.pass_raw(f"{shown} is not implemented", "RFC 9112 §6.1", status=501)
         return _replace(section, CODING, (text,))

@@ -126,12 +126,12 @@ class Reader:
             return self._odd_head(events)
         line_end = buffer.find(b"\r\n", at)
         block = buffer[line_end + 2 : end + 4]
-        section = read_section(block)
+        most = self.limits.head_fields
+        section = read_section(block, most)
         line = buffer[at:line_end]
-        if section is None or b"\n" in line:
+        if section is None or len(section.fields) > most or b"\n" in line:
             return self._odd_head(events)
         self._at = end + 4
-        self._check_count(section, "header")
         return self._begin(line, block, section, events)
 
     def _odd_head(self, events: list[Event]) -> bool:
@@ -149,9 +149,9 @@ class Reader:
             return False
         tolerance = self._tolerance
         line, *lines = split_lines(buffer[at : found.end()], tolerance)[:-1]
+        self._check_count(len(lines), "header")
         section = mend_section(lines, tolerance, is_request=self.is_reading_requests)
         self._at = found.end()
-        self._check_count(section, "header")
         return self._begin(line, b"", section, events)
 
     def _begin(self, line: bytes, block: bytes, section: Section, events: list[Event]) -> bool:
@@ -173,8 +173,8 @@ class Reader:
         self._seen = 0
         return True
 
-    def _check_count(self, section: Section, kind: str) -> None:
-        if len(section.fields) > self.limits.head_fields:
+    def _check_count(self, count: int, kind: str) -> None:
+        if count > self.limits.head_fields:
             message = f"more than {self.limits.head_fields} {kind} fields"
             raise PeerError(message, "RFC 6585 §5", status=431)
 
@@ -284,7 +284,7 @@ class Reader:
         section = read_section(buffer[at : end + 4]) if end >= 0 else None
         if section is None:
             raise PeerError("a malformed trailer section", "RFC 9112 §7.1.2")
-        self._check_count(section, "trailer")
+        self._check_count(len(section.fields), "trailer")
         self._at = end + 4
         events.append(Trailers(section.fields.copy()))
         return self._finish(events)

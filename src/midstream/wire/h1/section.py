@@ -54,13 +54,15 @@ class Section(msgspec.Struct):
 _sections: Final[Memo[bytes, Section]] = Memo(room=512, largest=4096)
 
 
-def read_section(block: bytes) -> Section | None:
-    """Read a header section that ends with its blank line; None if any line of it is not clean."""
+def read_section(block: bytes, most: int = 4096) -> Section | None:
+    """Read a header section that ends with its blank line; None if any line of it is not clean, or if they are too many."""
     section = _sections.get(block)
     if section is not None:
         return section
     lines = block.split(b"\r\n")
     del lines[-2:]
+    if len(lines) > most:
+        return None
     entries = []
     for line in lines:
         entry = read_line(line)

