@@ -9,17 +9,19 @@ import logging
 from collections.abc import Callable
 
 from midstream.errors import UsageError
-from midstream.flow import Client, HTTPFlow, Server
+from midstream.flow import Cert, Client, HTTPFlow, Server
 from midstream.flow.connection import Via
 from midstream.hooks.data import ClientHelloData, NextLayer
 from midstream.hooks.table import dispatch
 from midstream.options.modes import ModeSpec
 from midstream.pki.names import LeafNames
+from midstream.proxy.connect import ConnectExchange
 from midstream.proxy.dial import Link, open_link, open_stream, secure_link, stream_over
 from midstream.proxy.exchange import Exchange, refuse_request
+from midstream.proxy.failure import ClientLeft
 from midstream.proxy.greeting import greet_socks, original_destination
 from midstream.proxy.handshake import shake_with_client
-from midstream.proxy.http1 import ClientLeft, Http1Client, Http1Server
+from midstream.proxy.http1 import Http1Client, Http1Server
 from midstream.proxy.origin import Origin
 from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.policy import Action, authority_name
@@ -151,10 +153,8 @@ class ClientConnection:
                 self._link = await self._open_link()
 
     async def _greet_socks(self) -> None:
-        self._link = await greet_socks(self.session, self.client, self.peer, self._reader)
-        address = self._link.server.address
-        assert address is not None
-        self._lead_to(address[:2])
+        destination, self._link = await greet_socks(self.session, self.client, self.peer, self._reader)
+        self._lead_to(destination)
 
     async def _read_proxy_line(self) -> None:
         self.peer.within(self.session.settings.header_timeout, "waiting for the PROXY line")
@@ -297,7 +297,8 @@ class ClientConnection:
     def _begin_exchange(self, head: RequestHead | PeerError, http: Http1Client) -> Step:
         if isinstance(head, PeerError):
             return Step(refuse_request(self.session, self, http, head))
-        return Exchange(self.session, self, http, head).step()
+        kind = ConnectExchange if head.method == b"CONNECT" and self.way.is_explicit else Exchange
+        return kind(self.session, self, http, head).step()
 
     # TLS.
 
@@ -346,7 +347,8 @@ class ClientConnection:
             if self.mode.name != "reverse":
                 self._is_server_tls = True
                 self.way.scheme = "https"
-            if self._is_server_tls and (session.options.upstream_cert or must_see_server):
+            wants_chain = session.options.upstream_cert or must_see_server
+            if self._is_server_tls and wants_chain and not self._is_addon_host():
                 chain = await self._server_chain()
             if self._link is not None and self._link.server.tls_established:
                 server = self._link.server
@@ -354,10 +356,17 @@ class ClientConnection:
         names = LeafNames.mirror(chain[0] if chain else None, hostname)
         alpn = tuple(name for name in hello.alpn if name == (server.alpn or b"http/1.1"))
         endpoint = session.tls.client_endpoint(names, alpn=alpn, upstream_chain=chain)
+        client.mitmcert = Cert(session.tls.store.leaf_for(names).certificate)
         try:
             await shake_with_client(session, client, server, peer=self.peer, reader=self._reader, endpoint=endpoint)
         except PeerError as error:
             raise PeerError(f"{hostname}: {error.message}", error.reference) from error
+
+    def _is_addon_host(self) -> bool:
+        """True if an addon is the server, so that there is none to connect to."""
+        hosts = self.session.hooks.hosts
+        assert self.way.destination is not None
+        return bool(hosts) and (self.way.destination[0] in hosts or self.client.sni in hosts)
 
     def _hostname_without_sni(self) -> str:
         if self.way.destination is not None:
@@ -413,10 +422,10 @@ class ClientConnection:
         steers = any(not handler.observes for handler in self.session.hooks.server_connect)
         return self.client.id if steers else self._owner
 
-    async def stream_to(self, origin: Origin, server: Server, *, is_repeatable: bool) -> Http1Server:
-        stream = self._pool.take(origin, is_repeatable=is_repeatable)
-        if stream is not None:
-            return stream
+    def idle_stream(self, origin: Origin, *, is_repeatable: bool) -> Http1Server | None:
+        return self._pool.take(origin, is_repeatable=is_repeatable)
+
+    async def open_stream(self, origin: Origin, server: Server) -> Http1Server:
         link = self._link
         if link is not None and self._fits(link, origin):
             self._link = None
@@ -446,7 +455,7 @@ class ClientConnection:
         destination = (flow.request.host, flow.request.port)
         if server.address != destination:
             server.address = destination
-        if self._pool.has_address(destination, server.via):
+        if destination[0] in self.session.hooks.hosts or self._pool.has_address(destination, server.via):
             return
         try:
             self._link = await open_link(self.session, server, self.client)

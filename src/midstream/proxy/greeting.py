@@ -51,8 +51,10 @@ def peer_is_mapped(peer: Peer) -> bool:
     return name is not None and name[0].startswith("::ffff:")
 
 
-async def greet_socks(session: Session, client: Client, peer: Peer, reader: ByteReader) -> Link:
-    """Do the SOCKS handshake (4, 4a, 5) and connect to where the client wants to go.
+async def greet_socks(
+    session: Session, client: Client, peer: Peer, reader: ByteReader
+) -> tuple[tuple[str, int], Link | None]:
+    """Do the SOCKS handshake (4, 4a, 5) and connect to where the client wants to go, unless an addon is the server.
 
     Raises:
         PeerError: The client is not served; it has been told in SOCKS terms.
@@ -75,7 +77,7 @@ async def greet_socks(session: Session, client: Client, peer: Peer, reader: Byte
                 peer.within(0, "")
                 link = await _connect(session, client, peer, engine, event)
                 reader.unread(engine.release())
-                return link
+                return (event.host, event.port), link
         peer.write(engine.take_output())
 
 
@@ -95,7 +97,12 @@ async def _check_login(session: Session, client: Client, peer: Peer, engine: Soc
         raise PeerError("SOCKS: wrong user name or password", "RFC 1929 §2")
 
 
-async def _connect(session: Session, client: Client, peer: Peer, engine: SocksServer, wanted: ConnectRequest) -> Link:
+async def _connect(
+    session: Session, client: Client, peer: Peer, engine: SocksServer, wanted: ConnectRequest
+) -> Link | None:
+    if wanted.host in session.hooks.hosts:
+        peer.write(engine.reply(0))
+        return None
     server = Server(address=(wanted.host, wanted.port))
     try:
         link = await open_link(session, server, client)

@@ -14,9 +14,10 @@ def request_head(
     `is_for_parent` is for a parent HTTP proxy that gets clear-text requests: the target is a whole URL, and
     Proxy-Authorization is for it.
     """
-    is_edited = request.edited
-    if not is_edited and came.block and target.host_field is None and not is_for_parent:
+    if came.block and target.host_field is None and not is_for_parent and not request.edited:
         path = target.path or came.target
+        if path is came.target and body_size == came.body_size:
+            return came
         return RequestHead(came.method, path, came.version, came.headers, body_size, came.block)
     data = request.data
     fields = _request_fields(request, came, is_for_parent=is_for_parent)
@@ -33,6 +34,8 @@ def request_head(
 def response_head(response: Response, came: ResponseHead | None, body_size: int | None) -> ResponseHead:
     """Return what is sent to the client; `came` is the server's head, None for a response made here."""
     if came is not None and came.block and not response.edited:
+        if body_size == came.body_size:
+            return came
         return ResponseHead(came.status, came.reason, came.version, came.headers, body_size, came.block)
     data = response.data
     fields = end_to_end(response.headers.pairs, keep_upgrade=data.status_code == 101)

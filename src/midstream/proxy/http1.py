@@ -5,6 +5,7 @@ from typing import Protocol
 
 from midstream.flow import Server
 from midstream.proxy.deadlines import NEVER, Deadlines
+from midstream.proxy.failure import ClientLeft
 from midstream.proxy.origin import Origin
 from midstream.proxy.peer import Peer
 from midstream.proxy.settings import Settings
@@ -16,10 +17,6 @@ from midstream.wire.h1.engine import ClientFacing, ServerFacing
 
 PIPELINE_BYTES = 65_536
 """Unparsed bytes of later requests that may wait before the client is paused (H1-42)."""
-
-
-class ClientLeft(BaseException):
-    """Thrown into an exchange whose client has gone; no `Exception`, so that no addon's boundary swallows it."""
 
 
 class Http1Client:

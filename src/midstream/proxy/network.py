@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import aiohappyeyeballs
 
 from midstream.proxy.deadlines import Deadlines
-from midstream.proxy.http1 import ClientLeft
+from midstream.proxy.failure import ClientLeft
 from midstream.proxy.peer import Peer
 from midstream.proxy.stepper import Signal
 

@@ -92,7 +92,7 @@ class Step:
                 else:
                     error, self._error = self._error, None
                     waitable = self._throw(error)
-                if self._error is None and waitable.park(self):
+                if self._error is None and waitable.park(self):  # type: ignore[redundant-expr] # thrown in while it ran
                     return
         except StopIteration:
             self._finish(None)

@@ -8,8 +8,9 @@ from collections.abc import Generator
 from typing import Protocol
 
 from midstream.proxy.stepper import Step, Waitable
-from midstream.wire.events import Data, Event
+from midstream.wire.events import END, Data, Event
 
+EMPTY = Data(b"")
 INBOX_BYTES = 262_144
 """Body bytes that may wait in an inbox before its source is paused."""
 INBOX_EVENTS = 1024
@@ -97,6 +98,21 @@ class Inbox:
         if self._is_holding and not events:
             self._release()
         return event
+
+    def take_whole(self) -> Data | None:
+        """Return the body if it is here in one piece (or is empty) and ends without more; else leave everything."""
+        events = self.events
+        count = len(events)
+        if count == 2 and events[1] is END and type(events[0]) is Data:
+            body = events[0]
+        elif count == 1 and events[0] is END:
+            body = EMPTY
+        else:
+            return None
+        events.clear()
+        if self._is_holding:
+            self._release()
+        return body
 
     def clear(self) -> None:
         """Forget what was not taken, for the next exchange on the same connection."""

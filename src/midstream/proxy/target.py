@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import idna
 import msgspec
 
-from midstream.wire.errors import Fault, PeerError, Profile
+from midstream.wire.errors import PeerError, Profile
 from midstream.wire.events import RequestHead
 
 Scheme: TypeAlias = Literal["http", "https"]
@@ -31,7 +31,12 @@ class Target(msgspec.Struct):
     """Path and query, or `*`; empty for CONNECT."""
     host_field: bytes | None
     """What the Host field must say when forwarded; None where it may stay as it is."""
-    fault: Fault | None = None
+
+    def moved_to(self, scheme: str, host: str, port: int) -> "Target":
+        """Return the target after hooks have had their say about where the request goes."""
+        if (scheme, host, port) == (self.scheme, self.host, self.port):
+            return self
+        return Target("https" if scheme == "https" else "http", host, port, self.authority, self.path, None)
 
 
 class Way(msgspec.Struct):
@@ -57,7 +62,7 @@ def resolve(head: RequestHead, way: Way, profile: Profile) -> Target:
         return _authority_form(target, way)
     if target[:1] == b"/" or target == b"*":
         return _origin_form(head, way, profile)
-    return _absolute_form(head, way, profile)
+    return _absolute_form(head, way)
 
 
 def _origin_form(head: RequestHead, way: Way, profile: Profile) -> Target:
@@ -74,7 +79,7 @@ def _origin_form(head: RequestHead, way: Way, profile: Profile) -> Target:
     return Target(way.scheme, host, own_port or DEFAULT_PORTS[way.scheme], b"", head.target, None)
 
 
-def _absolute_form(head: RequestHead, way: Way, profile: Profile) -> Target:
+def _absolute_form(head: RequestHead, way: Way) -> Target:
     scheme_raw, separator, rest = head.target.partition(b"://")
     scheme = _SCHEMES.get(scheme_raw.lower())
     if not separator or scheme is None:
@@ -84,21 +89,14 @@ def _absolute_form(head: RequestHead, way: Way, profile: Profile) -> Target:
     bare = authority.rpartition(b"@")[2]
     host, own_port = split_authority(bare)
     port = own_port or DEFAULT_PORTS[scheme]
-    fault = None
-    if head.host is not None and head.host.lower() != bare.lower() and _differ(head.host, host, port, scheme):
-        if profile is Profile.STRICT:
-            raise PeerError("the Host field names another server than the request target", "RFC 9112 §3.2.2")
-        fault = Fault(
-            "the Host field named another server than the request target, which was followed", "RFC 9112 §3.2.2"
-        )
-    elif head.host is None and head.version == b"HTTP/1.1" and profile is Profile.STRICT:
-        raise PeerError("the Host field is missing", "RFC 9112 §3.2")
-    must_say = bare if fault is not None or head.host is None else None
+    must_say = None
+    if head.host is None or (head.host != bare and _differ(head.host, host, port, scheme)):
+        must_say = bare  # the target counts (RFC 9112 §3.2.2); that they differ has been annotated by the engine
     if not way.is_explicit and way.destination is not None:
         # Inside a tunnel, or behind a fixed destination, the connection decides where bytes go; the name only travels.
         host, port = way.destination
         scheme = way.scheme
-    return Target(scheme, host, port, authority, path, must_say, fault)
+    return Target(scheme, host, port, authority, path, must_say)
 
 
 def _authority_form(target: bytes, way: Way) -> Target:

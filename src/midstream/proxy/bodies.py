@@ -1,0 +1,121 @@
+"""Bodies on their way: collected whole where somebody may change them, else forwarded as they come."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from midstream.flow import Body, Headers, Message
+from midstream.proxy.failure import Failed
+from midstream.proxy.settings import Settings
+from midstream.proxy.streams import Inbox, Stream
+from midstream.wire.events import END, Data, End, Event, Trailers
+
+NEVER_HELD = ("text/event-stream", "application/grpc")
+"""Content types whose bodies go on for as long as both sides like."""
+
+
+class Collected:
+    """What was read of a body: all of it, or as much as may be held back."""
+
+    __slots__ = ("end", "pieces")
+
+    def __init__(self, pieces: list[bytes], end: Event | None) -> None:
+        self.pieces = pieces
+        self.end = end
+        """The event that ended the body: `End`, or what broke it off; None if it grew too large and goes on."""
+
+
+def reason_to_hold(message: Message, size: int | None, limit: int) -> str:
+    """Return why the body of `message`, of which an addon wants the whole, is held back; nothing if it is not."""
+    if message.stream or size == 0 or (limit and size is not None and size > limit):
+        return ""
+    content_type = message.headers.get("content-type", "").lower()
+    return "" if content_type.startswith(NEVER_HELD) else "an addon wants the whole body"
+
+
+def check_size(size: int | None, settings: Settings, status: int) -> None:
+    """Refuse a body over `body_size_limit` with `status`."""
+    limit = settings.body_size_limit
+    if limit and size is not None and size > limit:
+        raise Failed(f"the body is larger than body_size_limit ({limit} bytes)", status)
+
+
+async def collect(inbox: Inbox, message: Message, settings: Settings, status: int) -> Collected:
+    """Read a body until it ends, or has become too large to be held back."""
+    limit = settings.stream_large_bodies
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        if not inbox.events:
+            await inbox
+        event = inbox.take()
+        if type(event) is Data:
+            pieces.append(event.data)
+            size += len(event.data)
+            check_size(size, settings, status)
+            if limit and size > limit:
+                return Collected(pieces, None)
+        elif type(event) is Trailers:
+            message.trailers = Headers.wrap(event.headers)
+        else:
+            return Collected(pieces, event)
+
+
+async def forward(
+    inbox: Inbox, sink: Stream, message: Message, pieces: Sequence[bytes], settings: Settings, status: int
+) -> Event:
+    """Write a body to `sink` as it comes, after the `pieces` already read; return the event that ended it.
+
+    A copy is kept in the message as far as the settings allow. Trailers and the end are written too.
+    """
+    message.body = body = Body(settings.body_memory, settings.store_streamed_bodies)
+    rewrite = rewriter(message)
+    for data in pieces:
+        body.append(data)
+        for piece in rewrite(data) if rewrite is not None else (data,):
+            sink.send(Data(piece))
+    while True:
+        if not inbox.events:
+            sink.flush()
+            if sink.is_full:
+                await sink.drained()
+            if not inbox.events:
+                await inbox
+        event = inbox.take()
+        if type(event) is Data:
+            body.append(event.data)
+            if settings.body_size_limit:
+                check_size(body.size, settings, status)
+            if rewrite is None:
+                sink.send(event)
+            else:
+                for piece in rewrite(event.data):
+                    sink.send(Data(piece))
+        elif type(event) is Trailers:
+            message.trailers = Headers.wrap(event.headers)
+        else:
+            break
+    if type(event) is End:
+        for piece in rewrite(b"") if rewrite is not None else ():
+            sink.send(Data(piece))
+        send_end(sink, message)
+        sink.flush()
+    return event
+
+
+def send_end(sink: Stream, message: Message) -> None:
+    """Write trailers, if there are any, and the end of the message."""
+    if message.trailers is not None:
+        sink.send(Trailers(list(message.trailers.fields)))
+    sink.send(END)
+
+
+def rewriter(message: Message) -> Callable[[bytes], Iterable[bytes]] | None:
+    """Return what makes the pieces to send out of each piece that came; None if they go on as they are."""
+    script = message.stream
+    if not callable(script):
+        return None
+
+    def rewrite(data: bytes) -> Iterable[bytes]:
+        result = script(data)
+        return (result,) if isinstance(result, bytes) else result
+
+    return rewrite

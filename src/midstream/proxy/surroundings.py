@@ -1,0 +1,40 @@
+"""What an exchange needs of the client connection it is on."""
+
+from typing import Protocol
+
+from midstream.flow import Client, HTTPFlow, Server
+from midstream.flow.connection import Via
+from midstream.proxy.http1 import Http1Server
+from midstream.proxy.origin import Origin
+from midstream.proxy.target import Way
+
+
+class Surroundings(Protocol):
+    """What an exchange needs of the client connection it is on."""
+
+    client: Client
+    way: Way
+    via: Via | None
+    host_field: bytes | None
+    """What Host is to say in reverse mode; None to leave it."""
+
+    def origin(self, scheme: str, host: str, port: int, via: Via | None) -> Origin:
+        """Return under which origin the pool has connections for this destination."""
+
+    def idle_stream(self, origin: Origin, *, is_repeatable: bool) -> Http1Server | None:
+        """Return a stream to `origin` that was used before, not yet borrowed, if there is one to be trusted."""
+
+    async def open_stream(self, origin: Origin, server: Server) -> Http1Server:
+        """Return a new stream to `origin`, not yet borrowed."""
+
+    async def open_tunnel(self, flow: HTTPFlow) -> None:
+        """Connect to where CONNECT wants to go."""
+
+    def enter_tunnel(self, flow: HTTPFlow, rest: bytes) -> None:
+        """Go on with whatever comes through the tunnel, of which `rest` is here."""
+
+    def switch(self, flow: HTTPFlow, server: Http1Server, from_client: bytes, from_server: bytes) -> None:
+        """Relay another protocol after 101, of which some bytes are here."""
+
+    def bind_to_client(self) -> None:
+        """Stop sharing this client's server connections: authentication is bound to them."""
