@@ -119,7 +119,7 @@ class Engine:
             waiter=self._waiter,
             time=time.time,
         )
-        self._pool = Pool(self._session.deadlines, lambda: self._session.settings.max_pool_idle_per_host)
+        self._pool = Pool(self._session.deadlines, self._session.settings.max_pool_idle_per_host)
         for warning in (*self.authority.warnings, *self._session.tls.store.warnings, *self._session.tls.warnings):
             _log.warning(warning)
 
@@ -162,6 +162,7 @@ class Engine:
             self._session.tls = self._profiles()
         self._session.tls.check()
         self._session.reload()
+        self._pool.per_origin = self._session.settings.max_pool_idle_per_host
         if updated & LISTENING:
             self._spawn(self._listen())
 

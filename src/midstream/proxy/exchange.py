@@ -217,11 +217,10 @@ class Exchange:
             if head.expects_continue:
                 request.headers.pop("expect", None)  # it has been answered
         if not content:
-            server.send(request_head(request, head, self._target, 0, is_for_parent=is_for_parent))
-            server.send(END)
+            server.send(request_head(request, head, self._target, 0, is_for_parent=is_for_parent), END)
             return
-        server.send(request_head(request, head, self._target, len(content), is_for_parent=is_for_parent))
-        server.send(Data(content))
+        out = request_head(request, head, self._target, len(content), is_for_parent=is_for_parent)
+        server.send(out, Data(content))
         send_end(server, request)
 
     async def _stream_request(self, server: Http1Server) -> None:
@@ -325,19 +324,12 @@ class Exchange:
         client = self._client
         if original is None or came is None or response.edited:
             content = response.raw_content or b""
-            original = Data(content) if content else None
-            is_changed = came is None or response.edited
-            size = len(content) if is_changed or came is None else came.body_size
-            client.send(response_head(response, came, size))
-        else:
-            client.send(response_head(response, came, came.body_size))
-        self._is_answered = True
-        if original is not None and original.data:
-            client.send(original)
-        if response.trailers is not None:
+            size = len(content) if came is None or response.edited else came.body_size
+            client.send(response_head(response, came, size), Data(content))
             send_end(client, response)
         else:
-            client.send(END)
+            client.send(came if came.block else response_head(response, came, came.body_size), original, END)
+        self._is_answered = True
 
     async def _answer(self) -> None:
         """Send a response that a hook made instead of the server's."""

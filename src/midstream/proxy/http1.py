@@ -12,7 +12,7 @@ from midstream.proxy.settings import Settings
 from midstream.proxy.stepper import Step
 from midstream.proxy.streams import Inbox
 from midstream.wire.errors import Fault, PeerError
-from midstream.wire.events import End, Event, RequestHead, Reset
+from midstream.wire.events import END, End, Event, RequestHead, Reset
 from midstream.wire.h1.engine import ClientFacing, ServerFacing
 
 PIPELINE_BYTES = 65_536
@@ -58,7 +58,7 @@ class Http1Client:
                 self._await_head()
         else:
             if events:
-                self._is_request_read = type(events[-1]) is End
+                self._is_request_read = isinstance(events[-1], End)
                 self.inbox.add(events)
             if engine.buffered > PIPELINE_BYTES:
                 self.peer.pause_reading()
@@ -90,8 +90,10 @@ class Http1Client:
 
     # What the exchange calls.
 
-    def send(self, event: Event) -> None:
-        self._output.append(self._engine.send(event))
+    def send(self, *events: Event) -> None:
+        write = self._engine.send
+        for event in events:
+            self._output.append(write(event))
 
     def flush(self) -> None:
         output = self._output
@@ -115,7 +117,8 @@ class Http1Client:
         self._step = None
         if self._is_over:
             return
-        self.inbox.clear()
+        if self.inbox.events:
+            self.inbox.clear()
         if self.close_after or not self._engine.is_reusable:
             self._leave()
         elif not self._is_running:
@@ -172,12 +175,12 @@ class Http1Client:
     def _start(self, events: list[Event]) -> None:
         head = events[0]
         assert type(head) is RequestHead or isinstance(head, PeerError)
-        if len(events) > 1:
+        self._is_request_read = events[-1] is END
+        if len(events) > 2 or not self._is_request_read:
             self.inbox.events.extend(events[1:])
-        self._is_request_read = type(events[-1]) is End
         self.peer.deadline = NEVER
         self._step = step = self._begin(head, self)
-        step.start()
+        step.resume()
 
     def _rest(self) -> None:
         """Wait for the next request."""
@@ -272,8 +275,10 @@ class Http1Server:
         self.is_idle = False
         self.peer.within(self._settings.first_byte_timeout, "waiting for the response")
 
-    def send(self, event: Event) -> None:
-        self._output.append(self._engine.send(event))
+    def send(self, *events: Event) -> None:
+        write = self._engine.send
+        for event in events:
+            self._output.append(write(event))
 
     def flush(self) -> None:
         output = self._output
@@ -289,7 +294,8 @@ class Http1Server:
         await self.peer.drained()
 
     def finish(self) -> None:
-        self.inbox.clear()
+        if self.inbox.events:
+            self.inbox.clear()
         if self._engine.is_reusable and not self.peer.has_ended:
             self._engine.next_message()
             self.is_fresh = False

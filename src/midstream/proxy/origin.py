@@ -5,7 +5,7 @@ import msgspec
 from midstream.flow.connection import Via
 
 
-class Origin(msgspec.Struct, frozen=True):
+class Origin(msgspec.Struct, frozen=True, cache_hash=True):
     """Which connections are interchangeable."""
 
     host: str

@@ -6,7 +6,6 @@ connections per client, or authentication that binds to the connection, such as 
 """
 
 from collections import deque
-from collections.abc import Callable
 
 from midstream.flow.connection import Via
 from midstream.proxy.deadlines import Deadlines
@@ -20,10 +19,11 @@ UNREPEATABLE_IDLE = 1.0
 class Pool:
     """Keeps idle connections by origin, newest first; opens what is missing."""
 
-    def __init__(self, deadlines: Deadlines, per_origin: Callable[[], int]) -> None:
+    def __init__(self, deadlines: Deadlines, per_origin: int) -> None:
         self._idle: dict[Origin, deque[Http1Server]] = {}
         self._deadlines = deadlines
-        self._per_origin = per_origin
+        self.per_origin = per_origin
+        """How many idle connections are kept for one origin."""
 
     def take(self, origin: Origin, *, is_repeatable: bool = True) -> Http1Server | None:
         """Return an idle connection, or None if there is none to be trusted."""
@@ -44,7 +44,7 @@ class Pool:
             idle = self._idle[origin] = deque()
         stream.idle_since = self._deadlines.now
         idle.append(stream)
-        if len(idle) > self._per_origin():
+        if len(idle) > self.per_origin:
             idle.popleft().peer.close()
 
     def forget(self, stream: Http1Server) -> None:

@@ -22,8 +22,8 @@ class Stream(Protocol):
 
     inbox: "Inbox"
 
-    def send(self, event: Event) -> None:
-        """Serialise an event; it leaves with the next `flush`."""
+    def send(self, *events: Event) -> None:
+        """Serialise events; they leave with the next `flush`."""
 
     def flush(self) -> None:
         """Write what was sent, in one go."""

@@ -80,15 +80,12 @@ def _origin_form(head: RequestHead, way: Way, profile: Profile) -> Target:
 
 
 def _absolute_form(head: RequestHead, way: Way) -> Target:
-    scheme_raw, separator, rest = head.target.partition(b"://")
-    scheme = _SCHEMES.get(scheme_raw.lower())
-    if not separator or scheme is None:
-        shown = head.target[:60].decode("latin-1")
-        raise PeerError(f"expected a path or an http(s) URL as request target, got {shown!r}", "RFC 9112 §3.2")
-    authority, path = _split_path(rest)
-    bare = authority.rpartition(b"@")[2]
-    host, own_port = split_authority(bare)
-    port = own_port or DEFAULT_PORTS[scheme]
+    slash = head.target.find(b"/", len(b"https://"))
+    start, path = (head.target[:slash], head.target[slash:]) if slash > 0 else (head.target, b"/")
+    if b"?" in start:
+        start, _, query = head.target.partition(b"?")
+        path = b"/?" + query
+    scheme, host, port, authority, bare = _read_start(start)
     must_say = None
     if head.host is None or (head.host != bare and _differ(head.host, host, port, scheme)):
         must_say = bare  # the target counts (RFC 9112 §3.2.2); that they differ has been annotated by the engine
@@ -106,15 +103,17 @@ def _authority_form(target: bytes, way: Way) -> Target:
     return Target(way.scheme, host, port, target, b"", None)
 
 
-def _split_path(rest: bytes) -> tuple[bytes, bytes]:
-    """Split `authority/path?query` where the authority ends."""
-    slash = rest.find(b"/")
-    query = rest.find(b"?")
-    if slash == -1 and query == -1:
-        return rest, b"/"
-    if slash == -1 or -1 < query < slash:
-        return rest[:query], b"/" + rest[query:]
-    return rest[:slash], rest[slash:]
+@lru_cache(maxsize=4096)
+def _read_start(start: bytes) -> tuple[Scheme, str, int, bytes, bytes]:
+    """Read `scheme://[userinfo@]host[:port]`: scheme, host, port, the authority whole and without userinfo."""
+    scheme_raw, separator, authority = start.partition(b"://")
+    scheme = _SCHEMES.get(scheme_raw.lower())
+    if not separator or scheme is None:
+        shown = start[:60].decode("latin-1")
+        raise PeerError(f"expected a path or an http(s) URL as request target, got {shown!r}", "RFC 9112 §3.2")
+    bare = authority.rpartition(b"@")[2]
+    host, own_port = split_authority(bare)
+    return scheme, host, own_port or DEFAULT_PORTS[scheme], authority, bare
 
 
 def _differ(host_field: bytes, host: str, port: int, scheme: Scheme) -> bool:

@@ -1,4 +1,4 @@
-"""Proxy scenarios as scripts: what each side sends, and what the other side then has received.
+r"""Proxy scenarios as scripts: what each side sends, and what the other side then has received.
 
 ```python
 def test_response_set_by_addon_never_reaches_upstream() -> None:
@@ -16,7 +16,7 @@ def test_response_set_by_addon_never_reaches_upstream() -> None:
 
 import tempfile
 from collections.abc import Awaitable, Sequence
-from types import SimpleNamespace
+from functools import cached_property
 from typing import Any, TypeVar
 
 from midstream.hooks.addons import Addons
@@ -148,7 +148,7 @@ class Scenario:
         )
         self.session.deadlines.sweep(self.now)
         self.session.own_addresses.add(PROXY_ADDRESS)
-        self.pool = Pool(self.session.deadlines, lambda: self.session.settings.max_pool_idle_per_host)
+        self.pool = Pool(self.session.deadlines, self.session.settings.max_pool_idle_per_host)
 
     def shutdown(self) -> None:
         """Stop; nothing runs, so nothing has to be done."""
@@ -180,19 +180,21 @@ class Scenario:
 
     def settle(self) -> None:
         """Do what a loop would do until nothing is left to do."""
-        while any([transport.settle() for transport in self.transports]):
+        while sum(transport.settle() for transport in self.transports):
             pass
 
 
-class _LazyTls(SimpleNamespace):
+class _LazyTls:
     """Makes certificates only for scenarios that use them."""
 
     def __init__(self, options: Options) -> None:
-        super().__init__(_options=options, _profiles=None)
+        self._options = options
 
     def __getattr__(self, name: str) -> Any:
-        if self._profiles is None:
-            self._directory = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-            authority = CertificateAuthority.load_or_create(self._directory.name)
-            self._profiles = TlsProfiles(self._options, CertStore(authority, custom=self._options.certs))
         return getattr(self._profiles, name)
+
+    @cached_property
+    def _profiles(self) -> TlsProfiles:
+        self._directory = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        authority = CertificateAuthority.load_or_create(self._directory.name)
+        return TlsProfiles(self._options, CertStore(authority, custom=self._options.certs))
