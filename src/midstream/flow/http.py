@@ -24,6 +24,8 @@ class HTTPFlow(Flow):
     websocket: WebSocketData | None = None
     """The messages, if the exchange became a WebSocket connection."""
 
+    client_authority: bytes | None = None
+    """The Host that the client named, where reverse mode has put the target's in its place."""
     _informational: list[Response] | None = None
 
     @property

@@ -1,7 +1,7 @@
 """An HTTP request as scripts see it."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from midstream.flow import cookies, multipart, url
@@ -65,7 +65,7 @@ class Request(Message):
         method: str,
         url: str,
         content: bytes | str = "",
-        headers: Headers | dict[str | bytes, str | bytes] | Iterable[tuple[bytes, bytes]] = (),
+        headers: Headers | Mapping[str, str | bytes] | Mapping[bytes, str | bytes] | Iterable[tuple[bytes, bytes]] = (),
     ) -> Self:
         """Make a request for an absolute URL; a Content-Length comes with the content."""
         now = time.time()

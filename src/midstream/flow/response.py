@@ -2,7 +2,7 @@
 
 import email.utils
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from midstream.flow import status
@@ -59,7 +59,7 @@ class Response(Message):
         cls,
         status_code: int = 200,
         content: bytes | str = b"",
-        headers: Headers | dict[str | bytes, str | bytes] | Iterable[tuple[bytes, bytes]] = (),
+        headers: Headers | Mapping[str, str | bytes] | Mapping[bytes, str | bytes] | Iterable[tuple[bytes, bytes]] = (),
     ) -> Self:
         """Make a response with the usual reason phrase and a Content-Length."""
         now = time.time()

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from midstream.errors import UsageError
 
@@ -48,9 +48,37 @@ class Options(Protocol):
     def __getattr__(self, name: str, /) -> Any: ...
 
 
+class Authority(Protocol):
+    """The certificate authority, as far as addons may rely on it: never its key."""
+
+    crl_path: str
+    """Where clients look for our revocation list, on whatever host."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 fingerprint of the certificate that clients are to trust."""
+        ...
+
+    def download(self, kind: Literal["pem", "cer", "p12"], /) -> bytes:
+        """Return the certificate that clients are to trust, as a file."""
+        ...
+
+
+class Certificates(Protocol):
+    """The certificates shown to clients."""
+
+    def crl_for(self, path: str, /) -> bytes | None:
+        """Return the revocation list if that is what `path` asks for."""
+        ...
+
+
 class Master(Protocol):
     """The engine, as far as addons may rely on it."""
 
+    @property
+    def authority(self) -> Authority: ...
+    @property
+    def certificates(self) -> Certificates: ...
     @property
     def options(self) -> Options: ...
     @property

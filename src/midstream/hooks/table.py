@@ -87,7 +87,7 @@ class HookTable:
     tcp_end: Handlers
     tcp_error: Handlers
 
-    __slots__ = (*(hook.name for hook in HOOKS), "holds_request", "holds_response", "holds_tcp", "wait")
+    __slots__ = (*(hook.name for hook in HOOKS), "holds_request", "holds_response", "holds_tcp", "hosts", "wait")
 
     def __init__(self, wait: Wait = wait_plainly) -> None:
         self.wait: Wait = wait
@@ -98,15 +98,21 @@ class HookTable:
         """The same of responses."""
         self.holds_tcp = False
         """The same of TCP messages."""
+        self.hosts: dict[str, Handler] = {}
+        """The hosts that addons are the servers of, by name in lower case."""
         self.compile(())
 
     def compile(self, addons: Iterable[tuple[str, dict[str, Callable[..., Any]], object]]) -> None:
         """Rebuild every tuple from (name, hooks of the addon, addon), in order."""
         lists: dict[str, list[Handler]] = {hook.name: [] for hook in HOOKS}
+        self.hosts = {}
         for name, functions, addon in addons:
             for heard, call in functions.items():
                 observes = is_observer(addon, call)
                 lists[heard].append(Handler(call, addon=name, hook=heard, table=self, observes=observes))
+            for host, answer in getattr(addon, "serves", {}).items():
+                server = Handler(answer, addon=name, hook="serves", table=self, observes=False)
+                self.hosts.setdefault(host.lower(), server)
         updates = [self._after_flow_hook(handler) for handler in lists["update"]]
         for hook in HOOKS:
             setattr(self, hook.name, tuple(lists[hook.name] + updates if hook.concerns_flow else lists[hook.name]))

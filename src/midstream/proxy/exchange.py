@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from midstream.errors import UsageError
 from midstream.flow import Annotation, Error, Headers, HTTPFlow, Request, Response, Server
-from midstream.hooks.table import Handlers, dispatch
+from midstream.hooks.table import Handler, Handlers, dispatch
 from midstream.proxy.bodies import check_size, collect, forward, reason_to_hold, send_end
 from midstream.proxy.failure import ClientLeft, Failed, client_failure, server_failure
 from midstream.proxy.heads import request_head, response_head
@@ -70,6 +70,8 @@ class Exchange:
         flow, hooks = self.flow, self._hooks
         if hooks.requestheaders:
             await self._tell(hooks.requestheaders)
+        if hooks.hosts and flow.response is None and (server := self._addon_server()) is not None:
+            await self._tell((server,))
         if flow.response is None and self.head.body_size != 0:
             await self._take_request_body()
         if hooks.request and self._to_stream is None:
@@ -110,6 +112,7 @@ class Exchange:
             )
         )
         if around.host_field is not None and head.host != around.host_field:
+            self.flow.client_authority = head.host
             headers["Host"] = around.host_field
         if head.faults:
             self._annotate(head.faults)
@@ -118,6 +121,15 @@ class Exchange:
         server = Server(address=(request.host, request.port), via=self._around.via)
         self.flow = flow = HTTPFlow(self._around.client, server, True)
         flow.request = request
+
+    def _addon_server(self) -> Handler | None:
+        """Return the addon that is the server of this request's host, if there is one."""
+        hosts = self._hooks.hosts
+        server = hosts.get(self.flow.request.host)
+        named = self.head.host
+        if server is None and named and not self._around.way.is_explicit:
+            server = hosts.get(named.partition(b":")[0].decode("latin-1").lower())
+        return server
 
     async def _take_request_body(self) -> None:
         """Read the whole body if it is to be held back; else leave it to `_stream_request`."""

@@ -1,0 +1,107 @@
+"""Prints flows as they finish: the options `flow_detail`, `dumper_filter` and `showhost`."""
+
+import os
+import sys
+from typing import TextIO
+
+from midstream.addon import Filter, HTTPFlow, OptionsError, TCPFlow, UsageError, ctx, filters, observe
+from midstream.addons.flowtext import FlowText
+from midstream.addons.printer import Printer
+
+WATCHED = frozenset({"flow_detail", "dumper_filter", "showhost"})
+
+
+class Dumper:
+    """Has flows printed on a stream; with `flow_detail` 0 no hook of it is in the table."""
+
+    name = "dumper"
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        """`stream` is standard output if not given."""
+        self._stream = stream
+        self._printer: Printer | None = None
+        self._parts: list[object] = []
+
+    def configure(self, updated: set[str]) -> None:
+        if not updated & WATCHED:
+            return
+        chosen = _filter(ctx.options.dumper_filter)
+        for part in self._parts:
+            ctx.master.addons.remove(part)
+        self._parts = self._make_parts(chosen) if ctx.options.flow_detail else []
+        for part in self._parts:
+            ctx.master.addons.add_inside(self, part)
+
+    def done(self) -> None:
+        if self._printer is not None:
+            self._printer.close()
+
+    def _make_parts(self, chosen: Filter) -> list[object]:
+        stream = self._stream or sys.stdout
+        if self._printer is None:
+            self._printer = Printer(stream, ctx.master.shutdown)
+        detail = ctx.options.flow_detail
+        text = FlowText(detail=detail, is_coloured=is_coloured(stream), shows_host=ctx.options.showhost)
+        flows = FlowPrinter(self._printer, text, chosen)
+        wants_messages = detail >= 3 or chosen.needs_body
+        return [flows, MessagePrinter(self._printer, text, chosen)] if wants_messages else [flows]
+
+
+@observe
+class FlowPrinter:
+    """Prints what has ended."""
+
+    name = "dumper-flows"
+
+    def __init__(self, printer: Printer, text: FlowText, chosen: Filter) -> None:
+        self._printer = printer
+        self._text = text
+        self._chosen = chosen
+
+    def response(self, flow: HTTPFlow) -> None:
+        self._print_http(flow)
+
+    def error(self, flow: HTTPFlow) -> None:
+        self._print_http(flow)
+
+    def tcp_end(self, flow: TCPFlow) -> None:
+        self._print_tcp(flow)
+
+    def tcp_error(self, flow: TCPFlow) -> None:
+        self._print_tcp(flow)
+
+    def _print_http(self, flow: HTTPFlow) -> None:
+        if self._chosen(flow):
+            self._printer.put(self._text.http(flow))
+
+    def _print_tcp(self, flow: TCPFlow) -> None:
+        if self._chosen(flow):
+            self._printer.put(self._text.tcp(flow))
+
+
+@observe
+class MessagePrinter:
+    """Prints TCP messages as they come. Apart, because connections that nobody looks into are relayed faster."""
+
+    name = "dumper-messages"
+
+    def __init__(self, printer: Printer, text: FlowText, chosen: Filter) -> None:
+        self._printer = printer
+        self._text = text
+        self._chosen = chosen
+
+    def tcp_message(self, flow: TCPFlow) -> None:
+        if self._text.detail >= 3 and self._chosen(flow):
+            self._printer.put(self._text.tcp_message(flow, flow.messages[-1]))
+
+
+def is_coloured(stream: TextIO) -> bool:
+    """Say whether to use colours: on terminals, unless NO_COLOR is set."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _filter(pattern: str | None) -> Filter:
+    try:
+        return filters.parse(pattern) if pattern else filters.match_all
+    except UsageError as error:
+        raise OptionsError(f"dumper_filter: {error}") from error

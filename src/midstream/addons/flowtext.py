@@ -1,0 +1,226 @@
+"""Flows as text, in the detail that the option `flow_detail` asks for. Nothing of a peer's reaches the terminal unescaped."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import click
+
+from midstream.addon import (
+    Body,
+    Connection,
+    Flow,
+    Headers,
+    HTTPFlow,
+    Message,
+    Request,
+    Response,
+    Server,
+    TCPFlow,
+    TCPMessage,
+)
+from midstream.addons import harmless
+
+CUT_LINES = 60
+CUT_CHARACTERS = 4096
+"""What of a body detail 3 shows."""
+CUT_URL = 300
+"""What of a URL detail 1 shows."""
+
+Colour = Literal["red", "green", "yellow", "blue", "cyan", "magenta", "bright_black"]
+_METHODS: dict[str, Colour] = {"GET": "green", "HEAD": "green", "DELETE": "red", "CONNECT": "blue"}
+
+
+class FlowText:
+    """Turns flows into text."""
+
+    def __init__(self, *, detail: int, is_coloured: bool = False, shows_host: bool = False) -> None:
+        self.detail = detail
+        self.is_coloured = is_coloured
+        self.shows_host = shows_host
+
+    def http(self, flow: HTTPFlow) -> str:
+        """Return a finished HTTP flow: one line, and as much more as wanted."""
+        lines = [self._summary(flow)]
+        if self.detail >= 2:
+            lines += self._message(flow.request)
+            if self.detail >= 4:
+                for interim in flow.informational:
+                    lines += [f"  {self._status(interim)}", *self._headers(interim.headers)]
+            if flow.response is not None:
+                lines += [f"  << {self._status(flow.response)}", *self._message(flow.response)]
+            if self.detail >= 4:
+                lines += self._facts(flow)
+            lines.append("")
+        return "\n".join(lines) + "\n"
+
+    def tcp_message(self, flow: TCPFlow, message: TCPMessage) -> str:
+        """Return one message of a TCP flow."""
+        arrow = "->" if message.from_client else "<-"
+        lines = [f"{address(flow.client_conn.peername)} {arrow} tcp {arrow} {server_address(flow.server_conn)}"]
+        lines += self._content(message.content)
+        return "\n".join(lines) + "\n"
+
+    def tcp(self, flow: TCPFlow) -> str:
+        """Return the end of a TCP flow."""
+        line = f"{address(flow.client_conn.peername)} <-> tcp <-> {server_address(flow.server_conn)}"
+        if flow.error is not None:
+            line += self._style(f" << {harmless.line(flow.error.msg)}", "red")
+        else:
+            line += " closed"
+        lines = [line]
+        if self.detail >= 4:
+            lines += self._facts(flow)
+        return "\n".join(lines) + "\n"
+
+    # One line.
+
+    def _summary(self, flow: HTTPFlow) -> str:
+        request = flow.request
+        method = harmless.line(request.method) or "(unreadable request)"
+        parts = [
+            address(flow.client_conn.peername),
+            self._style(method, _METHODS.get(method, "yellow")),
+            harmless.line(self._url(request)),
+        ]
+        if flow.is_replay:
+            parts.insert(0, self._style("[replay]", "yellow"))
+        if flow.marked:
+            parts.insert(0, self._style(f"[{harmless.line(flow.marked)}]", "magenta"))
+        if request.http_version != "HTTP/1.1":
+            parts.append(self._style(harmless.line(request.http_version), "bright_black"))
+        if flow.response is not None:
+            parts.append(f"<< {self._status(flow.response)} {size_of(flow.response)}")
+        if flow.error is not None:
+            parts.append(self._style(f"<< {harmless.line(flow.error.msg)}", "red"))
+        return " ".join(part for part in parts if part)
+
+    def _url(self, request: Request) -> str:
+        url = request.pretty_url if self.shows_host else request.url
+        if not request.host and not request.path:
+            return ""
+        return url if len(url) <= CUT_URL or self.detail > 1 else f"{url[:CUT_URL]}…"
+
+    def _status(self, response: Response) -> str:
+        code = response.status_code
+        colour: Colour = "red" if code >= 400 else "yellow" if code >= 300 else "green" if code >= 200 else "blue"
+        version = "" if response.http_version == "HTTP/1.1" else f"{harmless.line(response.http_version)} "
+        replay = ""
+        return f"{version}{replay}{self._style(f'{code} {harmless.line(response.reason)}'.rstrip(), colour)}"
+
+    # More.
+
+    def _message(self, message: Message) -> Iterator[str]:
+        yield from self._headers(message.headers)
+        if self.detail >= 3:
+            yield from self._body(message)
+        if self.detail >= 4 and message.trailers:
+            yield self._style("  trailers:", "bright_black")
+            yield from self._headers(message.trailers)
+
+    def _headers(self, headers: Headers) -> Iterator[str]:
+        for name, value in headers.items(multi=True):
+            yield f"    {self._style(harmless.line(name), 'cyan')}: {harmless.line(value)}"
+
+    def _body(self, message: Message) -> Iterator[str]:
+        body = message.body
+        if body is None or (isinstance(body, Body) and body.is_dropped):
+            if body is not None:
+                yield self._style(f"    (a body of {size_of(message)}, which was not kept)", "bright_black")
+            return
+        decoded = message.decoded()
+        text = None if harmless.is_binary(decoded.data) else message.get_text(strict=False)
+        yield from self._content(decoded.data, text)
+        if decoded.problem:
+            yield self._style(f"    ({harmless.line(decoded.problem)})", "yellow")
+
+    def _content(self, data: bytes, text: str | None = None) -> Iterator[str]:
+        """Yield bytes as text or as a hex dump, cut below detail 4."""
+        if not data:
+            return
+        is_whole = self.detail >= 4
+        limit = len(data) if is_whole else CUT_CHARACTERS
+        if text is None and harmless.is_binary(data):
+            shown = harmless.hex_dump(data[: limit if is_whole else limit // 4])
+        else:
+            shown = harmless.lines((data.decode("utf-8", "surrogateescape") if text is None else text)[:limit])
+        lines = shown.split("\n")
+        is_cut = not is_whole and (len(lines) > CUT_LINES or len(data) > limit)
+        yield ""
+        yield from (f"    {line}" for line in (lines if is_whole else lines[:CUT_LINES]))
+        if is_cut:
+            yield self._style(f"    (cut: the whole has {human_size(len(data))})", "bright_black")
+
+    def _facts(self, flow: Flow) -> Iterator[str]:
+        """Yield what is known of the connections, the times and the faults."""
+        for name, connection in (("client", flow.client_conn), ("server", flow.server_conn)):
+            facts = connection_facts(connection)
+            if facts:
+                yield self._style(f"  {name}: {harmless.line(facts)}", "bright_black")
+        if isinstance(flow, HTTPFlow):
+            yield self._style(f"  times: {times(flow)}", "bright_black")
+        if flow.held_back:
+            yield self._style(f"  held back: {harmless.line(flow.held_back)}", "bright_black")
+        for annotation in flow.annotations:
+            reference = f" ({annotation.reference})" if annotation.reference else ""
+            yield self._style(f"  fault: {harmless.line(annotation.message + reference)}", "yellow")
+        if flow.comment:
+            yield self._style(f"  comment: {harmless.line(flow.comment)}", "bright_black")
+
+    def _style(self, text: str, colour: Colour) -> str:
+        return click.style(text, fg=colour) if self.is_coloured else text
+
+
+def address(peername: tuple[str, int] | tuple[str, int, int, int] | None) -> str:
+    """Return `host:port`, IPv6 in brackets."""
+    if peername is None:
+        return "?"
+    host, port = peername[:2]
+    return harmless.line(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+
+
+def server_address(server: Server) -> str:
+    """Return the name of a server as it was asked for, else its address."""
+    return address(server.address or server.peername)
+
+
+def size_of(message: Message) -> str:
+    """Return the size of a body as on the wire."""
+    body = message.body
+    if body is None:
+        return "(no body)" if message.timestamp_end else "(incomplete)"
+    return human_size(body.size if isinstance(body, Body) else len(body))
+
+
+def human_size(size: int) -> str:
+    """Return `512b`, `1.2k`, `3.4m`, …"""
+    amount, unit = float(size), "b"
+    for larger in "kmgt":
+        if amount < 1000:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:.1f}{unit}" if unit != "b" and amount < 100 else f"{amount:.0f}{unit}"
+
+
+def connection_facts(connection: Connection) -> str:
+    """Return addresses and TLS parameters in one line."""
+    facts = [address(connection.peername)] if connection.peername else []
+    if isinstance(connection, Server) and connection.via is not None:
+        scheme, parent = connection.via
+        facts.append(f"via {scheme}://{address(parent)}")
+    if connection.tls_version:
+        facts += [connection.tls_version, connection.cipher or ""]
+        facts.append(f"ALPN {connection.alpn.decode('latin-1')}" if connection.alpn else "")
+        facts.append(f"SNI {connection.sni}" if connection.sni else "")
+    return ", ".join(fact for fact in facts if fact)
+
+
+def times(flow: HTTPFlow) -> str:
+    """Return when the parts of the flow were there, in milliseconds after its begin."""
+    begin = flow.request.timestamp_start
+    response = flow.response
+    moments = [
+        ("request complete", flow.request.timestamp_end),
+        ("response head", response.timestamp_start if response is not None else None),
+        ("response complete", response.timestamp_end if response is not None else None),
+    ]
+    return ", ".join(f"{name} {(moment - begin) * 1000:.1f} ms" for name, moment in moments if moment)
