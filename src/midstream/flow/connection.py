@@ -67,8 +67,7 @@ class Connection:
     timestamp_tls_setup: float | None = None
     """When the TLS handshake was complete."""
 
-    def __init__(self) -> None:
-        self._id = ""
+    _id: str = ""
 
     @property
     def id(self) -> str:
@@ -145,7 +144,6 @@ class Client(Connection):
         proxy_mode: ProxyMode = ModeName(),  # noqa: B008 - frozen
         transport_protocol: Literal["tcp", "udp"] = "tcp",
     ) -> None:
-        super().__init__()
         self.peername = peername
         self.sockname = sockname
         self.timestamp_start = time.time() if timestamp_start is None else timestamp_start
@@ -180,7 +178,6 @@ class Server(Connection):
         via: Via | None = None,
         transport_protocol: Literal["tcp", "udp"] = "tcp",
     ) -> None:
-        super().__init__()
         self._address = address
         self._via = via
         if transport_protocol != "tcp":

@@ -157,12 +157,13 @@ class Exchange:
 
     async def _fetch(self) -> None:
         """Send the request, and relay the response."""
+        server = self._idle_server() or await self._open_server()
         try:
-            came = await self._ask()
+            came = await self._ask(server)
         except Failed as failure:
             if not failure.is_stale or not self._is_repeatable:
                 raise
-            came = await self._ask(is_fresh=True)
+            came = await self._ask(await self._open_server())
         if came.status == 101 or (self.head.method == b"CONNECT" and 200 <= came.status < 300):
             await self._switch(came)
         else:
@@ -173,11 +174,8 @@ class Exchange:
         """Nothing of the request was streamed, and sending it twice does no harm (RFC 9110 §9.2.2)."""
         return self._to_stream is None and self.head.method in IDEMPOTENT
 
-    async def _ask(self, *, is_fresh: bool = False) -> ResponseHead:
+    async def _ask(self, server: Http1Server) -> ResponseHead:
         """Send the request and return the head of the final response."""
-        server = self._idle_server() if not is_fresh else None
-        if server is None:
-            server = await self._open_server()
         self._server = server
         self.flow.server_conn = server.server
         may_be_stale = not server.is_fresh
@@ -215,7 +213,7 @@ class Exchange:
 
     def _send_request(self, server: Http1Server) -> None:
         request, head = self.flow.request, self.head
-        via = server.server.via
+        via = server.origin.via
         is_for_parent = via is not None and via[0] != "socks5" and self._target.scheme == "http"
         if self._to_stream is not None:
             size = None if callable(request.stream) else head.body_size
@@ -374,7 +372,12 @@ class Exchange:
     async def _tell(self, handlers: Handlers) -> None:
         """Call hooks; hold the flow if one of them intercepted it, and end it if one killed it."""
         flow = self.flow
+        request, response = flow.request, flow.response
         await dispatch(handlers, flow)
+        if flow.request is not request:
+            flow.request.headers.edited = True  # nothing of it is what came
+        if flow.response is not response and flow.response is not None:
+            flow.response.headers.edited = True
         if flow.intercepted:
             released: Signal[None] = Signal()
             flow.on_release = lambda: released.set(None)

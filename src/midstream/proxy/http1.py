@@ -43,7 +43,7 @@ class Http1Client:
         self._is_running = False
         self._is_over = False
         self._is_request_read = False
-        self._wait_for_request()
+        peer.within(settings.client_idle_timeout, "waiting for a request")
 
     # What the peer calls.
 
@@ -122,11 +122,7 @@ class Http1Client:
         if self.close_after or not self._engine.is_reusable:
             self._leave()
         elif not self._is_running:
-            events = self._engine.next_message()
-            if events:
-                self._run(events)
-            else:
-                self._rest()
+            self._run(self._engine.next_message())
 
     def abort(self) -> None:
         self._step = None
@@ -188,9 +184,6 @@ class Http1Client:
             self.close()
             return
         self.peer.resume_reading()
-        self._wait_for_request()
-
-    def _wait_for_request(self) -> None:
         if self._engine.buffered:
             self._await_head()
         else:
