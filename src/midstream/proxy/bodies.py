@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from midstream.errors import UsageError
 from midstream.flow import Body, Headers, Message
 from midstream.proxy.failure import Failed
 from midstream.proxy.settings import Settings
@@ -115,7 +116,10 @@ def rewriter(message: Message) -> Callable[[bytes], Iterable[bytes]] | None:
         return None
 
     def rewrite(data: bytes) -> Iterable[bytes]:
-        result = script(data)
-        return (result,) if isinstance(result, bytes) else result
+        try:
+            result = script(data)
+            return (result,) if isinstance(result, bytes) else tuple(bytes(memoryview(piece)) for piece in result)
+        except Exception as error:  # a script's own function: whatever it raises ends this flow and no other
+            raise UsageError(f"the callable in {type(message).__name__}.stream failed: {error!r}") from error
 
     return rewrite

@@ -239,6 +239,7 @@ class Exchange:
         end = await forward(self._client.inbox, server, request, self._to_stream or (), self._settings, 413)
         if type(end) is not End:
             raise client_failure(end)
+        server.await_answer()
         request.timestamp_end = self._session.time()
         if self._hooks.request:
             await self._tell(self._hooks.request)
@@ -279,10 +280,10 @@ class Exchange:
                 self._drop_server()
                 await self._answer()
                 return
-        if settings.body_size_limit:
-            check_size(came.body_size, settings, 502)
         assert self._server is not None
         whole = self._server.inbox.take_whole() if not response.stream else None
+        if settings.body_size_limit:
+            check_size(came.body_size if whole is None else len(whole.data), settings, 502)
         if whole is not None:
             response.body = whole.data
             response.timestamp_end = now

@@ -12,11 +12,12 @@ from midstream.proxy.settings import Settings
 from midstream.proxy.stepper import Step
 from midstream.proxy.streams import Inbox
 from midstream.wire.errors import Fault, PeerError
-from midstream.wire.events import END, End, Event, RequestHead, Reset
+from midstream.wire.events import End, Event, RequestHead, Reset
 from midstream.wire.h1.engine import ClientFacing, ServerFacing
 
 PIPELINE_BYTES = 65_536
 """Unparsed bytes of later requests that may wait before the client is paused (H1-42)."""
+ANSWER = "waiting for the response"
 
 
 class Http1Client:
@@ -59,6 +60,7 @@ class Http1Client:
         else:
             if events:
                 self._is_request_read = isinstance(events[-1], End)
+                self._await_body()
                 self.inbox.add(events)
             if engine.buffered > PIPELINE_BYTES:
                 self.peer.pause_reading()
@@ -82,7 +84,12 @@ class Http1Client:
 
     def timed_out(self, stage: str) -> None:
         if self._step is not None:
-            self.inbox.add([Reset(f"timed out: {stage}")])
+            if self.peer.is_full:
+                self.peer.abort()
+            elif self.inbox.events:
+                self._await_body()  # it is not the client who is slow
+            else:
+                self.inbox.add([PeerError(f"timed out: {stage}", "RFC 9110 §15.5.9", status=408)])
         elif self._engine.buffered:
             self._run([PeerError(f"timed out: {stage}", "RFC 9110 §15.5.9", status=408)])
         else:
@@ -106,7 +113,9 @@ class Http1Client:
         return self.peer.is_full
 
     async def drained(self) -> None:
+        self.peer.within(self._settings.tcp_timeout, "sending the response")
         await self.peer.drained()
+        self._await_body()
 
     def say_close(self) -> None:
         """Have the next head say `Connection: close`, and close after this exchange."""
@@ -171,10 +180,13 @@ class Http1Client:
     def _start(self, events: list[Event]) -> None:
         head = events[0]
         assert type(head) is RequestHead or isinstance(head, PeerError)
-        self._is_request_read = events[-1] is END
-        if len(events) > 2 or not self._is_request_read:
+        self._is_request_read = type(events[-1]) is End
+        if len(events) > 1 and head.body_size != 0:  # type: ignore[union-attr] # an error stands alone
             self.inbox.events.extend(events[1:])
-        self.peer.deadline = NEVER
+        if self._is_request_read:
+            self.peer.deadline = NEVER
+        else:
+            self._await_body()
         self._step = step = self._begin(head, self)
         step.resume()
 
@@ -192,6 +204,13 @@ class Http1Client:
     def _await_head(self) -> None:
         if self.peer.deadline == NEVER or self.peer.stage != "reading the request head":
             self.peer.within(self._settings.header_timeout, "reading the request head")
+
+    def _await_body(self) -> None:
+        """Give the client time for the next piece of the request's body, if it is not complete."""
+        if self._is_request_read:
+            self.peer.deadline = NEVER
+        else:
+            self.peer.within(self._settings.tcp_timeout, "reading the request body")
 
     def _over(self) -> None:
         if not self._is_over:
@@ -222,6 +241,7 @@ class Http1Server:
         self._engine = ServerFacing(settings.limits, settings.profile)
         self._settings = settings
         self._deadlines = deadlines
+        self._silence = settings.tcp_timeout or NEVER
         self._keeper = keeper
         self._output: list[bytes] = []
 
@@ -231,7 +251,7 @@ class Http1Server:
         if self.is_idle:
             self._discard()  # bytes nobody asked for are never the answer to the next request (H1-18)
             return
-        self.peer.deadline = self._deadlines.now + self._settings.tcp_timeout
+        self.peer.deadline = self._deadlines.now + self._silence
         events = self._engine.receive(data)
         if events:
             self.inbox.add(events)
@@ -258,6 +278,8 @@ class Http1Server:
     def timed_out(self, stage: str) -> None:
         if self.is_idle:
             self._discard()
+        elif stage == ANSWER and not self._engine.is_sent:
+            self.await_answer()  # it cannot answer what it has not got; the client's deadline counts
         else:
             self.inbox.add([PeerError(f"the server took too long: {stage}", status=504)])
 
@@ -266,7 +288,11 @@ class Http1Server:
     def borrow(self) -> None:
         """Begin an exchange."""
         self.is_idle = False
-        self.peer.within(self._settings.first_byte_timeout, "waiting for the response")
+        self.peer.within(self._settings.first_byte_timeout, ANSWER)
+
+    def await_answer(self) -> None:
+        """Give the server its time anew: the request is only now complete, or moves on."""
+        self.peer.within(self._settings.first_byte_timeout, ANSWER)
 
     def send(self, *events: Event) -> None:
         write = self._engine.send
@@ -284,7 +310,9 @@ class Http1Server:
         return self.peer.is_full
 
     async def drained(self) -> None:
+        self.peer.within(self._settings.tcp_timeout, "sending the request")
         await self.peer.drained()
+        self.await_answer()
 
     def finish(self) -> None:
         if self.inbox.events:

@@ -179,6 +179,11 @@ class ServerFacing(_Engine):
             return False
         return self._is_over or self._step == self._idle
 
+    @property
+    def is_sent(self) -> bool:
+        """True if the request of this exchange has been sent whole."""
+        return self._is_sent
+
     def _start_over(self) -> None:
         super()._start_over()
         self._step = self._idle
