@@ -44,13 +44,14 @@ class Reverse:
     def _rewrite(self, flow: HTTPFlow, names: "Names") -> None:
         assert flow.response is not None
         headers = flow.response.headers
-        for name in ("location", "content-location"):
-            if name in headers:
-                headers[name] = names.location(headers[name])
-        if "set-cookie" in headers:
-            headers.set_all("set-cookie", [names.cookie(cookie) for cookie in headers.get_all("set-cookie")])
-        if "alt-svc" in headers and not self._is_alt_svc_kept:
-            headers.set_all("alt-svc", [names.alternatives(value) for value in headers.get_all("alt-svc")])
+        rewriters = {"location": names.location, "content-location": names.location, "set-cookie": names.cookie}
+        if not self._is_alt_svc_kept:
+            rewriters["alt-svc"] = names.alternatives
+        for field, rewritten in rewriters.items():
+            before = headers.get_all(field)
+            after = [rewritten(value) for value in before]
+            if after != before:
+                headers.set_all(field, after)
 
 
 class Names:
