@@ -8,11 +8,12 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
 from midstream.addons import default_addons
+from midstream.errors import OptionsError, UsageError
 from midstream.hooks.addons import Addons
 from midstream.hooks.commands import Commands
 from midstream.hooks.context import enter
@@ -29,6 +30,8 @@ from midstream.proxy.tls import TlsProfiles
 
 DRAIN_SECONDS = 2.0
 """How long connections may go on at shutdown."""
+STOP_SECONDS = 1.0
+"""How long hooks may take to hear of the end of those that were broken off."""
 LISTENING = frozenset({"mode", "listen_host", "listen_port", "server", "proxyauth", "allow_open_proxy"})
 CERTIFICATES = frozenset({"certs", "cert_passphrase", "leaf_lifetime_days"})
 _log = logging.getLogger("midstream.engine")
@@ -48,6 +51,9 @@ class Engine:
         self._session: Session
         self._pool: Pool
         self._doors: list[Door] = []
+        self._closed_doors: list[Door] = []
+        """Doors closed while the engine runs, for the sake of the connections that came through them."""
+        self._unsubscribe: Callable[[], None] = lambda: None
         self._crowd: Counter[str] = Counter()
         self._stopping: asyncio.Event
         self._tasks: set[asyncio.Task[None]] = set()
@@ -66,7 +72,11 @@ class Engine:
     @property
     def connections(self) -> int:
         """How many clients are connected."""
-        return sum(len(door.connections) for door in self._doors)
+        return sum(len(door.connections) for door in self._all_doors)
+
+    @property
+    def _all_doors(self) -> list[Door]:
+        return self._doors + self._closed_doors
 
     async def __aenter__(self) -> Self:
         """Start.
@@ -83,8 +93,9 @@ class Engine:
             self.addons.add(*default_addons(), ScriptLoader(), *self._own_addons)
             self.addons.configure_all()
             self._spawn(sweep_for_ever(self._session.deadlines))
-            self.options.subscribe(self._options_changed)
-            await self._listen()
+            self._unsubscribe = self.options.subscribe(self._options_changed)
+            self._bind()
+            await self._accept()
             await self.addons.running()
         except BaseException:
             await self._close()
@@ -135,63 +146,90 @@ class Engine:
 
     # Listening.
 
-    async def _listen(self) -> None:
-        """Open the doors that the options ask for and close the others; those in both stay as they are."""
-        wanted = listeners(self.options) if self.options.server else []
-        keep: list[Door] = []
-        for door in self._doors:
-            if door.plan in wanted:
-                wanted.remove(door.plan)
-                keep.append(door)
-            else:
-                await door.close()
-        self._doors = keep
-        for plan in wanted:
-            await self._open(plan)
+    def _bind(self) -> None:
+        """Take the addresses that the options ask for and leave the others, or leave all as it is.
 
-    async def _open(self, plan: Listener) -> None:
-        door = Door(self._session, self._pool, plan, self._crowd)
-        await door.open()
-        self._doors.append(door)
+        A door whose address is wanted stays, if need be in another mode: what came through it goes on in the mode in
+        which it came.
+
+        Raises:
+            UsageError: An address cannot be had.
+
+        """
+        wanted = listeners(self.options) if self.options.server else []
+        doors = _matched(wanted, self._doors)
+        new: list[Door] = []
+        try:
+            for plan in wanted:
+                if plan not in doors:
+                    doors[plan] = door = Door(self._session, self._pool, plan, self._crowd)
+                    new.append(door)
+                    door.bind()
+        except BaseException:
+            for door in new:
+                door.close()
+            raise
+        for plan, door in doors.items():
+            door.plan = plan
+        kept = [doors[plan] for plan in wanted]
+        for door in self._doors:
+            if door not in kept:
+                door.close()
+                self._closed_doors.append(door)
+        self._closed_doors = [door for door in self._closed_doors if door.connections]
+        self._doors = kept
+
+    async def _accept(self) -> None:
+        for door in self._doors:
+            await door.open()
 
     def _options_changed(self, updated: set[str]) -> None:
         """Check and take over changed options. Raises `OptionsError` to refuse them."""
-        if updated & LISTENING:
-            listeners(self.options)
         if updated & CERTIFICATES:
             self._session.tls = self._profiles()
         self._session.tls.check()
         self._session.reload()
         self._pool.per_origin = self._session.settings.max_pool_idle_per_host
         if updated & LISTENING:
-            self._spawn(self._listen())
+            try:
+                self._bind()
+            except OptionsError:
+                raise
+            except UsageError as error:
+                raise OptionsError(str(error)) from error
+            self._spawn(self._accept())
 
     # The end.
 
     async def _close(self) -> None:
         """Accept no more, let exchanges end for a while, break off the rest, tell the addons."""
+        self._unsubscribe()
         for door in self._doors:
-            await door.close()
+            door.close()
         self._pool.close()
         await self._drain()
-        for door in self._doors:
+        for door in self._all_doors:
             for connection in list(door.connections):
                 connection.stop()
-        await asyncio.sleep(0)
+        await self._wait_for_the_last(STOP_SECONDS)
         await self._waiter.close()
         await self.addons.shutdown()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._doors.clear()
+        self._closed_doors.clear()
         self._stopping.set()
 
     async def _drain(self) -> None:
-        deadline = self._loop.time() + DRAIN_SECONDS
-        for door in self._doors:
+        for door in self._all_doors:
             for connection in list(door.connections):
                 connection.stop_if_idle()
-        while self.connections and self._loop.time() < deadline:
+        await self._wait_for_the_last(DRAIN_SECONDS)
+
+    async def _wait_for_the_last(self, seconds: float) -> None:
+        deadline = self._loop.time() + seconds
+        while self.connections and self._loop.time() < deadline:  # noqa: ASYNC110 - no event per connection for this
             await asyncio.sleep(0.02)
 
     def _spawn(self, coroutine: "asyncio._CoroutineLike[None]") -> None:
@@ -203,3 +241,13 @@ class Engine:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("%s", error)
+
+
+def _matched(wanted: Sequence[Listener], doors: Sequence[Door]) -> dict[Listener, Door]:
+    """Find a door for each plan that one is open for already: the same plan, else another mode at the same address."""
+    found = {door.plan: door for door in doors if door.plan in wanted}
+    for plan in wanted:
+        free = (door for door in doors if door.is_at(plan) and door not in found.values())
+        if plan not in found and (door := next(free, None)) is not None:
+            found[plan] = door
+    return found

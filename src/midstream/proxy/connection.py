@@ -10,13 +10,14 @@ from collections.abc import Callable
 
 from midstream.errors import UsageError
 from midstream.flow import Cert, Client, HTTPFlow, Server
-from midstream.flow.connection import Via
+from midstream.flow.connection import ConnectionState, Via
 from midstream.hooks.data import ClientHelloData, NextLayer
 from midstream.hooks.table import dispatch
 from midstream.options.modes import ModeSpec
 from midstream.pki.names import LeafNames
 from midstream.proxy.connect import ConnectExchange
-from midstream.proxy.dial import Link, open_link, open_stream, secure_link, stream_over
+from midstream.proxy.deadlines import Deadlines
+from midstream.proxy.dial import HTTP_ALPN, Link, open_link, open_stream, secure_link, stream_over
 from midstream.proxy.exchange import Exchange, refuse_request
 from midstream.proxy.failure import ClientLeft
 from midstream.proxy.greeting import greet_socks, original_destination
@@ -34,10 +35,17 @@ from midstream.wire.errors import PeerError
 from midstream.wire.events import RequestHead
 from midstream.wire.proxyline import read_proxy_line
 from midstream.wire.sniff import Kind, sniff
+from midstream.wire.tls.failure import TlsError
 from midstream.wire.tls.hello import ClientHello, read_client_hello
 
 LOOK_BYTES = 65_536
 """How much is looked at before a protocol counts as unknown."""
+FIRST_WORD_SECONDS = 1.0
+"""How long a client may take to begin TLS where it need not, before the server is listened to."""
+UNREACHABLE_SECONDS = 2.0
+"""How long a client of an unreachable server may take to ask over HTTP why."""
+OTHER_HTTP = frozenset({b"h2", b"h3", b"http/1.0", b"http/0.9", b"spdy/3.1", b"spdy/3"})
+"""HTTP as we do not speak it to servers."""
 _log = logging.getLogger("midstream.proxy")
 
 
@@ -74,8 +82,15 @@ class ClientConnection:
         self._on_over = on_over
         self._link: Link | None = None
         self._is_server_tls = False
-        self._is_raw = False
-        """Nothing is to be read as HTTP: reverse mode for tcp and tls."""
+        self._is_opened = False
+        """The client's TLS with the server (or, before any CONNECT, with us) ends here."""
+        self._sni: str | None = None
+        """The server name that the client gave for where the connection leads now."""
+        self._is_raw = mode.name == "reverse" and mode.scheme in {"tcp", "tls"}
+        """Nothing is to be read as HTTP."""
+        self._is_unreachable = False
+        self._is_dialling = False
+        self._is_waiting_for_client = False
         self._owner = ""
         self._http: Http1Client | None = None
         self._http_over: Signal[bytes | Switched | None] = Signal()
@@ -95,21 +110,32 @@ class ClientConnection:
         """Close if nothing is under way; what is may end."""
         if self._http is not None:
             self._http.close_when_idle()
+        elif self._is_waiting_for_client:
+            self.peer.abort()
 
     async def _run(self) -> None:
+        client, hooks = self.client, self.session.hooks
+        if not await self._is_introduced():
+            return
+        await dispatch(hooks.client_connected, client)
+        if client.error:
+            _log.info("%s refused: %s", self._name(), client.error)
+            self.peer.abort()
+        else:
+            await self._serve()
+        client.timestamp_end = self.session.time()
+        client.state = ConnectionState.CLOSED
+        await dispatch(hooks.client_disconnected, client)
+
+    async def _serve(self) -> None:
         client = self.client
-        await dispatch(self.session.hooks.client_connected, client)
         try:
-            if client.error:
-                _log.info("client %s refused: %s", authority_name(*(client.peername or ("?", 0))[:2]), client.error)
-                self.peer.abort()
-                return
             await self._greet()
             while await self._layer():
                 pass
         except PeerError as error:
             client.error = client.error or error.message
-            _log.info("%s: %s", self._name(), error)
+            _log.log(_level_of(error), "%s: %s", self._name(), error)
         except UsageError as error:
             client.error = client.error or str(error)
             _log.error("%s: %s", self._name(), error)
@@ -118,8 +144,6 @@ class ClientConnection:
         finally:
             self._drop_link()
             self.peer.close()
-        client.timestamp_end = self.session.time()
-        await dispatch(self.session.hooks.client_disconnected, client)
 
     def _ended(self, error: BaseException | None) -> None:
         self._on_over(self)
@@ -134,27 +158,49 @@ class ClientConnection:
 
     async def _greet(self) -> None:
         """Find out where the connection leads, as far as the mode tells."""
-        if self.session.trusts_proxy_line(self.client.peername):
-            await self._read_proxy_line()
         mode = self.mode
         if mode.name == "socks5":
             await self._greet_socks()
         elif mode.name == "transparent":
             self._lead_to(original_destination(self.peer))
-            self._link = await self._open_link()
+            await self._try_link()
         elif mode.name == "reverse":
             assert mode.address is not None
-            self._is_raw = mode.scheme in {"tcp", "tls"}
-            self._is_server_tls = mode.scheme in {"https", "tls"}
-            self._lead_to(mode.address, "https" if self._is_server_tls else "http")
+            is_tls = mode.scheme in {"https", "tls"}
+            self._lead_to(mode.address, "https" if is_tls else "http")
+            self._is_server_tls = is_tls
             if not self._is_raw and not self.session.settings.keep_host_header:
                 self.host_field = join_authority(*mode.address, self.way.scheme)
             if mode.scheme == "tcp":
                 self._link = await self._open_link()
 
     async def _greet_socks(self) -> None:
-        destination, self._link = await greet_socks(self.session, self.client, self.peer, self._reader)
+        destination, link = await greet_socks(self.session, self.client, self.peer, self._reader, self._dial)
         self._lead_to(destination)
+        self._link = link
+
+    async def _try_link(self) -> None:
+        """Connect before the client has said anything, for servers that speak first.
+
+        If that fails, HTTP clients are told so when they ask for something, others by the end of the connection.
+        """
+        try:
+            self._link = await self._open_link()
+        except PeerError as error:
+            self._is_unreachable = True
+            _log.info("%s: %s", self._name(), error)
+
+    async def _is_introduced(self) -> bool:
+        """Have a trusted balancer say whose connection this is; False if it does not."""
+        if not self.session.trusts_proxy_line(self.client.peername):
+            return True
+        try:
+            await self._read_proxy_line()
+        except PeerError as error:
+            _log.info("%s: %s", self._name(), error)
+            self.peer.close()
+            return False
+        return True
 
     async def _read_proxy_line(self) -> None:
         self.peer.within(self.session.settings.header_timeout, "waiting for the PROXY line")
@@ -167,21 +213,24 @@ class ClientConnection:
         if line.source is not None:
             self.client.peername = line.source
         self._reader.unread(data[line.size :])
+        self.peer.within(0, "")
 
     def _lead_to(self, destination: tuple[str, int], scheme: str = "http") -> None:
         self.way = Way(is_explicit=False, scheme="https" if scheme == "https" else "http", destination=destination)
+        self._is_server_tls = self._is_opened = False
+        self._sni = None
 
     # Layers.
 
     async def _layer(self) -> bool:
         """Handle what comes next on the connection; True if there is another layer inside it."""
-        way = self.way
+        way, session = self.way, self.session
         if way.destination is not None:
-            decision = self.session.policy.decide(self._names())
+            decision = session.policy.decide(self._names())
             if decision.action is Action.IGNORE and decision.is_final:
                 return await self._ignore()
         kind, data = await self._look()
-        if kind is Kind.TLS:
+        if kind is Kind.TLS and not self._is_opened:
             return await self._tls_layer(data)
         if way.destination is None:
             if kind in {Kind.SOCKS4, Kind.SOCKS5}:
@@ -191,29 +240,72 @@ class ClientConnection:
         layer = await self._choose(kind, data)
         if layer == "ignore":
             return await self._ignore()
-        return await (self._http_layer() if layer == "http" else self._tcp_layer())
+        if layer == "http":
+            return await self._http_layer()
+        if not session.options.rawtcp and not self._is_raw:
+            raise PeerError("this is not HTTP, and the option rawtcp is off")
+        return await self._tcp_layer()
 
     async def _look(self) -> tuple[Kind, bytes]:
         """Read until the protocol is known; what was read stays with the reader."""
-        reader, link = self._reader, self._link
+        reader, settings = self._reader, self.session.settings
         data = b""
-        timeout = self.session.settings.tcp_timeout if link else self.session.settings.client_idle_timeout
-        self.peer.within(timeout, "waiting for the first bytes")
+        timeout = settings.tcp_timeout if self._link else settings.client_idle_timeout
+        self.peer.within(UNREACHABLE_SECONDS if self._is_unreachable else timeout, "waiting for the first bytes")
         while (kind := sniff(data)) is None and len(data) < LOOK_BYTES:
-            if link is not None and not data and not reader.is_ready:
-                either: Signal[None] = Signal()
-                reader.wait(either)
-                if not link.reader.is_ready:
-                    await link.reader.wait(either)
-                if not reader.is_ready:
-                    break  # the server speaks first
+            self._is_waiting_for_client = not data
+            if not data and not reader.is_ready and await self._server_speaks_first():
+                break
             more = await reader.read()
             if not more:
                 break
             data += more
+        self._is_waiting_for_client = False
         self.peer.within(0, "")
         reader.unread(data)
         return kind or Kind.RAW, data
+
+    async def _server_speaks_first(self) -> bool:
+        """Wait for a word from either side; True if it is the server's."""
+        reader = self._reader
+        is_undecided = self._is_raw and self._link is None and not self._is_opened
+        if is_undecided and not await self._client_is_silent():
+            return False
+        link = await self._audible_link()
+        if reader.is_ready or link is None:
+            return False
+        either: Signal[None] = Signal()
+        reader.wait(either)
+        if not link.reader.is_ready:
+            await link.reader.wait(either)
+        return not reader.is_ready
+
+    async def _client_is_silent(self) -> bool:
+        """Give the client a while to say its TLS hello; one that says nothing may be waiting for the server."""
+        spoken: Signal[None] = Signal()
+        patience = _Patience(self.session.deadlines, spoken)
+        self._reader.wait(spoken)
+        try:
+            await spoken
+        finally:
+            patience.end()
+        return not self._reader.is_ready
+
+    async def _audible_link(self) -> Link | None:
+        """Return the connection on which the server's first words would come, with TLS where it wants that."""
+        if self._is_raw and self._link is None:
+            self._link = await self._open_link()
+        link = self._link
+        is_time = self._is_server_tls and (self._is_opened or self._is_raw)
+        if link is not None and is_time and not link.server.tls_established:
+            try:
+                await secure_link(self.session, link, self._sni_for_server(), self._alpn_for_server())
+            except PeerError as error:
+                if self._is_raw:
+                    raise
+                self._link = None  # the client is told when it asks for something
+                _log.info("%s: %s", self._name(), error)
+        return self._link
 
     async def _choose(self, kind: Kind, data: bytes) -> str:
         """Decide how clear-text (or opened) bytes are read: `http`, `tcp` or `ignore`."""
@@ -228,7 +320,7 @@ class ClientConnection:
             layer = "tcp"
         else:
             is_http = kind is Kind.HTTP1 or self.mode.name == "reverse"
-            layer = "http" if is_http or not session.options.rawtcp else "tcp"
+            layer = "http" if is_http else "tcp"
         if session.hooks.next_layer:
             choice = NextLayer(session.context(self.client, self._placeholder()), layer, data)  # type: ignore[arg-type]
             await dispatch(session.hooks.next_layer, choice)
@@ -258,19 +350,23 @@ class ClientConnection:
 
     async def _ignore(self) -> bool:
         """Relay untouched."""
-        link = self._link or await self._open_link()
-        self._link = None
-        await splice(self.session, self.peer, link.peer, self._reader.take(), link.reader.take())
+        self._link = link = self._link or await self._open_link()
+        if self.session.options.show_ignored_hosts:
+            await self._relay(link)
+        else:
+            await splice(self.session, self.peer, link.peer, self._reader.take(), link.reader.take())
         return False
 
     async def _tcp_layer(self) -> bool:
-        link = self._link or await self._open_link()
-        self._link = None
+        self._link = link = self._link or await self._open_link()
         if self._is_server_tls and not link.server.tls_established:
-            await secure_link(self.session, link, self._sni_for_server())
+            await secure_link(self.session, link, self._sni_for_server(), self._alpn_for_server())
+        await self._relay(link)
+        return False
+
+    async def _relay(self, link: Link) -> None:
         facts = (self.client, link.server)
         await relay(self.session, facts, self.peer, link.peer, self._reader.take(), link.reader.take())
-        return False
 
     async def _http_layer(self) -> bool:
         """Serve HTTP until the connection closes or becomes something else; True if there is a tunnel to go into."""
@@ -308,7 +404,7 @@ class ClientConnection:
             return await self._tcp_layer() if self.way.destination is not None else False
         session, client = self.session, self.client
         client.tls = True
-        client.sni = hello.sni
+        client.sni = self._sni = hello.sni
         client.alpn_offers = hello.alpn
         server = self._placeholder()
         info = ClientHelloData(session.context(client, server), hello)
@@ -319,6 +415,7 @@ class ClientConnection:
         if not is_to_us and session.policy.decide(self._names()).action is Action.IGNORE:
             return await self._ignore()
         await self._open_tls(hello, server, is_to_us=is_to_us, must_see_server=info.establish_server_tls_first)
+        self._is_opened = True
         return True
 
     async def _read_hello(self, data: bytes) -> ClientHello | None:
@@ -327,17 +424,17 @@ class ClientConnection:
         reader.take()
         self.peer.within(self.session.settings.tls_handshake_timeout, "TLS handshake")
         try:
-            while (hello := read_client_hello(data)) is None:
+            while (hello := _hello_in(data)) is None:
                 more = await reader.read()
                 if not more:
                     raise PeerError("the client closed the connection inside its ClientHello")
                 data += more
-        except PeerError as error:
-            _log.info("%s: not TLS after all: %s", self._name(), error)
-            return None
         finally:
             reader.unread(data)
             self.peer.within(0, "")
+        if isinstance(hello, PeerError):
+            _log.info("%s: not TLS after all: %s", self._name(), hello)
+            return None
         return hello
 
     async def _open_tls(self, hello: ClientHello, server: Server, *, is_to_us: bool, must_see_server: bool) -> None:
@@ -349,7 +446,7 @@ class ClientConnection:
                 self.way.scheme = "https"
             wants_chain = session.options.upstream_cert or must_see_server
             if self._is_server_tls and wants_chain and not self._is_addon_host():
-                chain = await self._server_chain()
+                chain = await self._server_chain(must_see_server=must_see_server)
             if self._link is not None and self._link.server.tls_established:
                 server = self._link.server
         hostname = hello.sni or self._hostname_without_sni()
@@ -373,19 +470,21 @@ class ClientConnection:
             return self.way.destination[0]
         return self.client.sockname[0] if self.client.sockname else "localhost"
 
-    async def _server_chain(self) -> tuple[bytes, ...]:
+    async def _server_chain(self, *, must_see_server: bool) -> tuple[bytes, ...]:
         """Return the certificates that the server shows, from memory or by asking it."""
         session = self.session
         assert self.way.destination is not None
         sni = self._sni_for_server()
         key = (*self.way.destination, sni, self.via)
+        alpn = self._alpn_for_server()
         chain = session.chains.get(key)
-        if chain is not None:
+        if chain is not None and alpn == HTTP_ALPN and not must_see_server:
             return chain
         try:
             link = self._link or await self._open_link()
             self._link = None
-            await secure_link(session, link, sni)
+            if not link.server.tls_established:
+                await secure_link(session, link, sni, alpn)
         except PeerError as error:
             # The client is told when it asks for something; a server may also never be asked, if an addon answers.
             _log.info("%s: certificate made without the server's: %s", authority_name(*self.way.destination), error)
@@ -400,7 +499,14 @@ class ClientConnection:
         assert self.way.destination is not None
         if self.mode.name == "reverse" and not self.session.settings.keep_host_header:
             return server_name(self.way.destination[0])
-        return self.client.sni or server_name(self.way.destination[0])
+        return self._sni or server_name(self.way.destination[0])
+
+    def _alpn_for_server(self) -> tuple[bytes, ...]:
+        """Return the protocols to offer: HTTP as we speak it, and whatever the client speaks that is not HTTP."""
+        offers = tuple(self.client.alpn_offers)
+        if self._is_raw or self.session.policy.decide(self._names()).action is Action.TCP:
+            return offers
+        return tuple(name for name in offers if name not in OTHER_HTTP) or HTTP_ALPN
 
     # What exchanges ask for.
 
@@ -413,7 +519,8 @@ class ClientConnection:
         sni = None
         if is_tls:
             sni = self._sni_for_server() if (host, port) == self.way.destination else server_name(host)
-        origin = Origin(host, port, is_tls, sni, via, self._owner_now())
+        is_tunnelled = not is_tls and via is not None and self.way.destination is not None
+        origin = Origin(host, port, is_tls, sni, via, is_tunnelled, self._owner_now())
         self._last_origin = (key, origin)
         return origin
 
@@ -447,6 +554,7 @@ class ClientConnection:
         if origin.is_tls == link.server.tls_established and self._fits(link, origin):
             self._link = None
             stream = stream_over(self.session, self._pool, link, origin)
+            link.peer.within(self.session.settings.server_idle_timeout, "idle")
             if not link.peer.is_closing:
                 self._pool.give_back(stream)
 
@@ -483,7 +591,21 @@ class ClientConnection:
     # Links.
 
     async def _open_link(self) -> Link:
-        return await open_link(self.session, self._placeholder(), self.client)
+        assert self.way.destination is not None
+        return await self._dial(self.way.destination)
+
+    async def _dial(self, destination: tuple[str, int]) -> Link:
+        """Connect; a client that leaves meanwhile ends that."""
+        self._is_dialling = True
+        self.peer.on_lost = self._client_lost
+        try:
+            return await open_link(self.session, Server(address=destination, via=self.via), self.client)
+        finally:
+            self._is_dialling = False
+
+    def _client_lost(self) -> None:
+        if self._is_dialling:
+            self._step.throw(ClientLeft())
 
     def _placeholder(self) -> Server:
         """Return the server as far as it is known before it is connected."""
@@ -504,9 +626,39 @@ class ClientConnection:
         names = [authority_name(host, port)]
         if self._link is not None and self._link.server.peername is not None:
             names.append(authority_name(*self._link.server.peername[:2]))
-        if self.client.sni:
-            names.append(authority_name(self.client.sni, port))
+        if self._sni:
+            names.append(authority_name(self._sni, port))
         return names
+
+
+class _Patience:
+    """Ends a wait for the client's first word."""
+
+    def __init__(self, deadlines: Deadlines, signal: Signal[None]) -> None:
+        self.deadline = deadlines.now + FIRST_WORD_SECONDS
+        self._deadlines = deadlines
+        self._signal = signal
+        deadlines.watch(self)
+
+    def expired(self) -> None:
+        self._signal.set(None)
+
+    def end(self) -> None:
+        self._deadlines.forget(self)
+
+
+def _hello_in(data: bytes) -> ClientHello | PeerError | None:
+    """Read a ClientHello; what makes no sense comes back as the error that says so."""
+    try:
+        return read_client_hello(data)
+    except PeerError as error:
+        return error
+
+
+def _level_of(error: PeerError) -> int:
+    """Return how loudly to tell: a client that does not trust us is something for the user to mend."""
+    cause = error.__cause__
+    return logging.WARNING if isinstance(cause, TlsError) and cause.suspects_certificate else logging.INFO
 
 
 def server_name(host: str) -> str | None:

@@ -1,11 +1,11 @@
 """Making connections to servers: the hooks around it, the way through a parent proxy, TLS."""
 
-import contextlib
-
 from midstream.errors import UsageError
 from midstream.flow import Client, ConnectionState, Server
+from midstream.flow.connection import Address
 from midstream.hooks.data import ServerConnectionHookData
 from midstream.hooks.table import dispatch
+from midstream.proxy.failure import ClientLeft
 from midstream.proxy.handshake import shake, shake_with_server
 from midstream.proxy.http1 import Http1Server, Keeper
 from midstream.proxy.origin import Origin
@@ -16,6 +16,10 @@ from midstream.proxy.session import Session
 from midstream.wire.errors import PeerError
 
 HTTP_ALPN = (b"http/1.1",)
+
+
+class NotAllowed(PeerError):  # noqa: N818 - what it is, not an error of ours
+    """An addon, or the guard against requests that come back for ever, does not want this connection."""
 
 
 class Link:
@@ -45,13 +49,13 @@ async def open_link(session: Session, server: Server, client: Client, *, is_tunn
     await dispatch(hooks.server_connect, data)
     try:
         if server.error:
-            raise PeerError(server.error, status=502)
+            raise NotAllowed(server.error, status=502)
         peer = await _connect(session, server)
         reader = ByteReader(peer)
         if server.via is not None:
             await _pass_parent(session, server, peer, reader, is_tunnel=is_tunnel, client=client)
-    except PeerError as error:
-        server.error = error.message
+    except (PeerError, ClientLeft) as error:
+        server.error = error.message if isinstance(error, PeerError) else "the client left before it was connected"
         await dispatch(hooks.server_connect_error, data)
         raise
     peer.on_lost = lambda: session.server_lost(server, client)
@@ -59,7 +63,7 @@ async def open_link(session: Session, server: Server, client: Client, *, is_tunn
     return Link(peer, reader, server, client)
 
 
-async def secure_link(session: Session, link: Link, sni: str | None) -> None:
+async def secure_link(session: Session, link: Link, sni: str | None, alpn: tuple[bytes, ...] = HTTP_ALPN) -> None:
     """Put TLS on a link.
 
     Raises:
@@ -70,9 +74,9 @@ async def secure_link(session: Session, link: Link, sni: str | None) -> None:
     assert server.address is not None
     server.tls = True
     server.sni = sni
-    server.alpn_offers = HTTP_ALPN
+    server.alpn_offers = alpn
     try:
-        endpoint = session.tls.server_endpoint(server.address[0], sni=sni, alpn=HTTP_ALPN, port=server.address[1])
+        endpoint = session.tls.server_endpoint(server.address[0], sni=sni, alpn=alpn, port=server.address[1])
         await shake_with_server(session, link.client, server, peer=link.peer, reader=link.reader, endpoint=endpoint)
     except UsageError as error:
         link.peer.close()
@@ -90,7 +94,7 @@ async def open_stream(session: Session, keeper: Keeper, origin: Origin, server: 
         PeerError: It cannot be had (502, 504).
 
     """
-    link = await open_link(session, server, client, is_tunnel=origin.is_tls)
+    link = await open_link(session, server, client, is_tunnel=origin.is_tls or origin.is_tunnelled)
     if origin.is_tls:
         await secure_link(session, link, origin.sni)
     return stream_over(session, keeper, link, origin)
@@ -106,25 +110,38 @@ def stream_over(session: Session, keeper: Keeper, link: Link, origin: Origin) ->
 async def _connect(session: Session, server: Server) -> Peer:
     assert server.address is not None
     host, port = server.via[1] if server.via is not None else server.address[:2]
-    if session.is_own(host, port):
-        raise PeerError(
-            f"{authority_name(host, port)} is this proxy itself; a request to it would come back for ever", status=502
-        )
+    _refuse_own(session, host, port)
     peer = Peer("server", session.deadlines)
     source = server.sockname[0] if server.sockname is not None else session.options.connect_addr
     connecting = session.network.connect(host, port, source, peer)
     try:
         await session.waiter.wait_or_cancel(connecting, session.settings.connect_timeout)
     except TimeoutError:
-        raise PeerError(f"cannot connect to {authority_name(host, port)}: timed out", status=504) from None
+        raise PeerError(f"cannot connect to {authority_name(host, port)}: timed out", status=504) from TimeoutError()
     except OSError as error:
         why = error.strerror or str(error) or type(error).__name__
-        raise PeerError(f"cannot connect to {authority_name(host, port)}: {why}", status=502) from None
+        raise PeerError(f"cannot connect to {authority_name(host, port)}: {why}", status=502) from error
+    except ClientLeft:
+        if hasattr(peer, "transport"):  # connected in the same moment
+            peer.abort()
+        raise
     server.timestamp_tcp_setup = session.time()
-    server.state = ConnectionState.OPEN
     server.peername = peer.address_of("peername")
     server.sockname = peer.address_of("sockname")
+    try:
+        _refuse_own(session, *(server.peername or (host, port))[:2], near=server.sockname)
+    except NotAllowed:
+        peer.abort()
+        raise
+    server.state = ConnectionState.OPEN
     return peer
+
+
+def _refuse_own(session: Session, host: str, port: int, *, near: Address | None = None) -> None:
+    """Refuse to connect to ourselves, under whatever name (MD-01); `near` is our end of a connection that was made."""
+    if session.is_own(host, port, near=near):
+        where = authority_name(host, port)
+        raise NotAllowed(f"{where} is this proxy itself; a request to it would come back for ever", status=502)
 
 
 async def _pass_parent(
@@ -136,13 +153,21 @@ async def _pass_parent(
     peer.within(session.settings.connect_timeout, "waiting for the parent proxy")
     try:
         if scheme == "https":
-            endpoint = session.tls.server_endpoint(host, sni=host, alpn=HTTP_ALPN, port=port)
-            await shake(peer, reader, endpoint)
+            await _shake_with_parent(session, host, port, peer=peer, reader=reader)
         if is_tunnel or scheme == "socks5":
             await open_tunnel(session, server, peer, reader, client)
     except BaseException:
         peer.close()
         raise
-    with contextlib.suppress(AttributeError):
-        server.state = ConnectionState.OPEN
     peer.within(0, "")
+
+
+async def _shake_with_parent(session: Session, host: str, port: int, *, peer: Peer, reader: ByteReader) -> None:
+    """Put TLS between us and the parent; its name is what it has to prove, not the server's (TLS-25)."""
+    try:
+        await shake(peer, reader, session.tls.server_endpoint(host, sni=host, alpn=HTTP_ALPN, port=port))
+    except PeerError as error:
+        text = f"the parent proxy {authority_name(host, port)}: {error.message}"
+        raise PeerError(text, error.reference, status=504 if error.status == 504 else 502) from error
+    except UsageError as error:
+        raise PeerError(str(error), status=502) from error

@@ -214,7 +214,12 @@ class Exchange:
     def _send_request(self, server: Http1Server) -> None:
         request, head = self.flow.request, self.head
         via = server.origin.via
-        is_for_parent = via is not None and via[0] != "socks5" and self._target.scheme == "http"
+        is_for_parent = (
+            via is not None
+            and via[0] != "socks5"
+            and self._target.scheme == "http"
+            and not server.origin.is_tunnelled
+        )
         if self._to_stream is not None:
             size = None if callable(request.stream) else head.body_size
             server.send(request_head(request, head, self._target, size, is_for_parent=is_for_parent))

@@ -1,21 +1,25 @@
 """What each mode does before anything is read of the traffic itself: it finds out where the connection leads."""
 
+import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeAlias
 
-from midstream.flow import Client, Server
+from midstream.flow import Client
 from midstream.hooks.data import Socks5AuthData
 from midstream.hooks.table import dispatch
-from midstream.proxy.dial import Link, open_link
+from midstream.proxy.dial import Link, NotAllowed
 from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.session import Session
 from midstream.wire.errors import PeerError
-from midstream.wire.socks import AuthRequest, ConnectRequest, SocksError, SocksServer, reply_code
+from midstream.wire.socks import REPLY, AuthRequest, ConnectRequest, SocksError, SocksServer, reply_code
 
 SO_ORIGINAL_DST = 80
 """Linux: the destination before the firewall redirected it; the same number for IPv4 (level IP) and IPv6."""
 IPPROTO_IPV6 = 41
+Dial: TypeAlias = Callable[[tuple[str, int]], Awaitable[Link]]
+"""Connects to a server by its host and port."""
 
 
 def original_destination(peer: Peer) -> tuple[str, int]:
@@ -26,13 +30,10 @@ def original_destination(peer: Peer) -> tuple[str, int]:
 
     """
     extra = peer.transport.get_extra_info("socket")
-    family = extra.family
-    level, size = (IPPROTO_IPV6, 28) if family == socket.AF_INET6 else (socket.SOL_IP, 16)
-    with socket.socket(fileno=socket.dup(extra.fileno())) as own:
+    level, size = (IPPROTO_IPV6, 28) if extra.family == socket.AF_INET6 else (socket.SOL_IP, 16)
+    with socket.socket(fileno=os.dup(extra.fileno())) as own:
         try:
             raw = own.getsockopt(level, SO_ORIGINAL_DST, size)
-            if family == socket.AF_INET6 and peer_is_mapped(peer):
-                raw = own.getsockopt(socket.SOL_IP, SO_ORIGINAL_DST, 16)
         except OSError as error:
             raise PeerError(
                 f"transparent mode: the system does not know where this connection was going ({error.strerror}); "
@@ -45,14 +46,8 @@ def original_destination(peer: Peer) -> tuple[str, int]:
     return socket.inet_ntop(socket.AF_INET6, packed), port
 
 
-def peer_is_mapped(peer: Peer) -> bool:
-    """True for an IPv4 client on an IPv6 socket."""
-    name = peer.address_of("peername")
-    return name is not None and name[0].startswith("::ffff:")
-
-
 async def greet_socks(
-    session: Session, client: Client, peer: Peer, reader: ByteReader
+    session: Session, client: Client, peer: Peer, reader: ByteReader, dial: Dial
 ) -> tuple[tuple[str, int], Link | None]:
     """Do the SOCKS handshake (4, 4a, 5) and connect to where the client wants to go, unless an addon is the server.
 
@@ -75,7 +70,7 @@ async def greet_socks(
                 await _check_login(session, client, peer, engine, event)
             elif isinstance(event, ConnectRequest):
                 peer.within(0, "")
-                link = await _connect(session, client, peer, engine, event)
+                link = await _connect(session, peer, engine, event, dial)
                 reader.unread(engine.release())
                 return (event.host, event.port), link
         peer.write(engine.take_output())
@@ -98,18 +93,23 @@ async def _check_login(session: Session, client: Client, peer: Peer, engine: Soc
 
 
 async def _connect(
-    session: Session, client: Client, peer: Peer, engine: SocksServer, wanted: ConnectRequest
+    session: Session, peer: Peer, engine: SocksServer, wanted: ConnectRequest, dial: Dial
 ) -> Link | None:
     if wanted.host in session.hooks.hosts:
         peer.write(engine.reply(0))
         return None
-    server = Server(address=(wanted.host, wanted.port))
     try:
-        link = await open_link(session, server, client)
+        link = await dial((wanted.host, wanted.port))
     except PeerError as error:
-        cause = error.__cause__
-        code = reply_code(cause) if isinstance(cause, OSError) else 1
-        peer.write(engine.reply(code))
+        peer.write(engine.reply(_code_for(error)))
         raise
     peer.write(engine.reply(0, link.peer.address_of("sockname")))
     return link
+
+
+def _code_for(error: PeerError) -> int:
+    """Return the reply code for a server that could not be reached (RFC 1928 §6)."""
+    if isinstance(error, NotAllowed):
+        return REPLY["not-allowed"]
+    cause = error.__cause__
+    return reply_code(cause) if isinstance(cause, OSError) else REPLY["failure"]

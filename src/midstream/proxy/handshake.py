@@ -29,6 +29,7 @@ async def shake(peer: Peer, reader: ByteReader, endpoint: TlsEndpoint) -> None:
         finally:
             peer.write(endpoint.take_output())
     peer.push_tls(endpoint)
+    peer.has_ended |= endpoint.is_closed
     reader.unread(plain)
 
 
@@ -74,7 +75,7 @@ async def shake_with_server(
     except PeerError as error:
         server.error = error.message
         await dispatch(hooks.tls_failed_server, data)
-        error.status = 502
+        error.status = 504 if error.status == 504 else 502
         raise
     peer.within(0, "")
     _note(session, server, endpoint)

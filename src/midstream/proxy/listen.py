@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
+import os
 import socket
+import sys
 from collections import Counter
 
 from midstream.errors import UsageError
@@ -27,6 +30,8 @@ class Door:
         self._pool = pool
         self._crowd = crowd
         """Open connections by client address, over all doors."""
+        self._sockets: list[socket.socket] = []
+        """Bound, and not yet accepting."""
         self._servers: list[asyncio.AbstractServer] = []
         self._addresses: list[tuple[str, int]] = []
 
@@ -43,34 +48,46 @@ class Door:
     def addresses(self) -> list[tuple[str, int]]:
         return self._addresses
 
-    async def open(self) -> None:
-        """Bind and accept.
+    def is_at(self, plan: Listener) -> bool:
+        """True if this is where `plan` wants to listen."""
+        return (plan.host, plan.port) == (self.plan.host, self.plan.port)
+
+    def bind(self) -> None:
+        """Take the address; clients that come now wait for `open`.
 
         Raises:
             UsageError: The address cannot be had; the message names the mode.
 
         """
-        for sock in _bind(self.plan):
-            loop = asyncio.get_running_loop()
-            self._servers.append(await loop.create_server(self._welcome, sock=sock, backlog=BACKLOG))
-            name = sock.getsockname()
-            self._addresses.append((name[0], name[1]))
+        if self.spec.name == "transparent" and not sys.platform.startswith("linux"):
+            raise UsageError(f"mode {self.spec.full_spec!r} needs Linux: only there we know where clients were going")
+        self._sockets = _bind(self.plan)
+        self._addresses = [sock.getsockname()[:2] for sock in self._sockets]
         self._session.own_addresses.update(self._addresses)
 
-    async def close(self) -> None:
+    async def open(self) -> None:
+        """Accept clients at the bound address."""
+        loop = asyncio.get_running_loop()
+        while self._sockets:
+            sock = self._sockets.pop(0)
+            self._servers.append(await loop.create_server(self._welcome, sock=sock, backlog=BACKLOG))
+
+    def close(self) -> None:
         """Accept no more; connections that are open go on."""
         self._session.own_addresses.difference_update(self._addresses)
         for server in self._servers:
             server.close()
+        for sock in self._sockets:
+            sock.close()
         self._servers.clear()
+        self._sockets.clear()
 
     def _welcome(self) -> Peer:
         return Peer("client", self._session.deadlines, self._enter)
 
     def _enter(self, peer: Peer) -> None:
-        address = peer.address_of("peername")
-        host = address[0] if address is not None else ""
-        if self._crowd[host] >= self._session.settings.max_connections_per_client:
+        host = self._counted_as(peer)
+        if host and self._crowd[host] >= self._session.settings.max_connections_per_client:
             _log.warning("%s has %d connections open; refusing more", host, self._crowd[host])
             peer.abort()
             return
@@ -81,11 +98,15 @@ class Door:
 
     def _leave(self, connection: ClientConnection) -> None:
         self.connections.discard(connection)
-        address = connection.peer.address_of("peername")
-        host = address[0] if address is not None else ""
+        host = self._counted_as(connection.peer)
         self._crowd[host] -= 1
         if self._crowd[host] <= 0:
             del self._crowd[host]
+
+    def _counted_as(self, peer: Peer) -> str:
+        """Return the address under which a client is counted; nothing for a balancer, who is many clients."""
+        address = peer.address_of("peername")
+        return "" if address is None or self._session.trusts_proxy_line(address) else address[0]
 
 
 def _bind(plan: Listener) -> list[socket.socket]:
@@ -108,12 +129,13 @@ def _listen_on(host: str, port: int) -> socket.socket:
     ]
     sock = socket.socket(family, kind, proto)
     try:
-        if hasattr(socket, "SO_REUSEADDR") and socket.has_ipv6 is not None:
+        if os.name == "posix":  # elsewhere it would let two programs have one port
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.setblocking(False)
         sock.bind(address)
+        sock.listen(BACKLOG)
     except BaseException:
         sock.close()
         raise
@@ -123,6 +145,6 @@ def _listen_on(host: str, port: int) -> socket.socket:
 def _refused(plan: Listener, error: OSError) -> str:
     where = f"{plan.host or '*'}:{plan.port}"
     text = f"mode {plan.spec.full_spec!r} cannot listen on {where}: {error.strerror or error}"
-    if plan.port and plan.port < 65534:
+    if error.errno == errno.EADDRINUSE and plan.port < 65534:
         text += f"; another port can be chosen with --listen-port {plan.port + 2}"
     return text

@@ -31,20 +31,23 @@ class AsyncioNetwork:
 
         """
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        if len(found) == 1 and source is None:
+        try:
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except UnicodeError:
+            raise OSError(f"{host!r} cannot be the name of a host") from None
+        local = None
+        if source is not None:
+            local = await loop.getaddrinfo(source, 0, type=socket.SOCK_STREAM)
+            found = [info for info in found if info[0] == local[0][0]]
+            if not found:
+                raise OSError(f"it has no address that can be reached from {source}")
+        elif len(found) == 1 and len(found[0][4]) == 2:
             await loop.create_connection(lambda: peer, *found[0][4][:2])
             return
-        local = [await _local(loop, source, info[0]) for info in found[:1]] if source is not None else None
         sock = await aiohappyeyeballs.start_connection(
             found, local_addr_infos=local, happy_eyeballs_delay=EYEBALL_SECONDS, interleave=1, loop=loop
         )
         await loop.create_connection(lambda: peer, sock=sock)
-
-
-async def _local(loop: asyncio.AbstractEventLoop, source: str, family: int) -> Any:
-    found = await loop.getaddrinfo(source, 0, family=family, type=socket.SOCK_STREAM)
-    return found[0]
 
 
 class AsyncioWaiter:
@@ -53,6 +56,7 @@ class AsyncioWaiter:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._tasks: set[asyncio.Future[Any]] = set()
+        self._is_closed = False
 
     async def wait(self, awaitable: Awaitable[T]) -> T:
         """Wait to the end; the waiting coroutine is told only then that it is to stop."""
@@ -67,7 +71,7 @@ class AsyncioWaiter:
                 left = error
         if left is not None:
             raise left
-        return task.result()
+        return self._result(task)
 
     async def wait_or_cancel(self, awaitable: Awaitable[T], seconds: float) -> T:
         """Wait; cancel when told to stop, or when the time is over."""
@@ -79,14 +83,22 @@ class AsyncioWaiter:
         except BaseException:
             task.cancel()
             raise
-        return task.result()
+        return self._result(task)
 
     async def close(self) -> None:
-        """Cancel what still runs."""
+        """Cancel what still runs; whoever waits for it is told to stop."""
+        self._is_closed = True
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _result(self, task: "asyncio.Future[T]") -> T:
+        if not task.cancelled():
+            return task.result()
+        if self._is_closed:
+            raise ClientLeft
+        raise RuntimeError("cancelled by its own doing")
 
     def _task(self, awaitable: Awaitable[T]) -> "asyncio.Future[T]":
         task = asyncio.ensure_future(awaitable, loop=self._loop)

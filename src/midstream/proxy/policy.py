@@ -45,7 +45,7 @@ class Policy:
         self._ignore = _compile("ignore_hosts", options.ignore_hosts)
         self._allow = _compile("allow_hosts", options.allow_hosts)
         self._tcp = _compile("tcp_hosts", options.tcp_hosts)
-        self.needs_names = bool(self._ignore or self._allow)
+        self.needs_names = bool(self._ignore or self._allow or self._tcp)
         """The decision wants every name: wait for the whole ClientHello, or the Host field of clear-text HTTP."""
 
     def decide(self, names: Iterable[str]) -> Decision:

@@ -1,11 +1,10 @@
 """What all connections of one engine share, passed along explicitly: there is no other shared state."""
 
 import ipaddress
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from midstream.flow import Client, Server
+from midstream.flow import Client, ConnectionState, Server
 from midstream.flow.connection import Address, Via
 from midstream.hooks.data import Context, ServerConnectionHookData
 from midstream.hooks.table import HookTable, dispatch
@@ -19,6 +18,7 @@ from midstream.proxy.stepper import Step, Stepped
 from midstream.proxy.tls import TlsProfiles
 
 T = TypeVar("T")
+IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 CHAINS = 1000
 
@@ -86,25 +86,30 @@ class Session:
         self.policy = Policy(self.options)
         self._balancers = _networks(self.options.proxy_protocol)
 
-    def is_own(self, host: str, port: int) -> bool:
-        """True if the engine itself listens there, under whatever name (MD-01)."""
-        if not any(own_port == port for _, own_port in self.own_addresses):
+    def is_own(self, host: str, port: int, *, near: Address | None = None) -> bool:
+        """True if the engine itself listens there (MD-01).
+
+        `near` is our end of a connection to there: between two addresses of one machine both ends are the same. Names
+        other than localhost are known only then, by the address that they led to.
+        """
+        bound = {own_host.partition("%")[0] for own_host, own_port in self.own_addresses if own_port == port}
+        if not bound:
             return False
-        try:
-            address = ipaddress.ip_address(host.partition("%")[0])
-        except ValueError:
-            return host.rstrip(".") in {"localhost", socket.gethostname()}
-        address = getattr(address, "ipv4_mapped", None) or address
-        bound = {own_host for own_host, own_port in self.own_addresses if own_port == port}
-        return str(address) in bound or address.is_loopback or (address.is_unspecified)
+        address = _plain_address("127.0.0.1" if host.lower().rstrip(".") == "localhost" else host)
+        if address is None:
+            return False
+        wildcard = "0.0.0.0" if address.version == 4 else "::"  # noqa: S104 - recognised, not bound
+        if str(address) in bound or (address.is_unspecified and {"127.0.0.1", "::1"} & bound):
+            return True
+        is_here = address.is_loopback or address.is_unspecified
+        return wildcard in bound and (is_here or (near is not None and address == _plain_address(near[0])))
 
     def trusts_proxy_line(self, peername: Address | None) -> bool:
         """True if whoever connects from there begins with a PROXY line that is to be believed."""
         if not self._balancers or peername is None:
             return False
-        address = ipaddress.ip_address(peername[0].partition("%")[0])
-        address = getattr(address, "ipv4_mapped", None) or address
-        return any(address in network for network in self._balancers)
+        address = _plain_address(peername[0])
+        return address is not None and any(address in network for network in self._balancers)
 
     def spawn(self, coroutine: Stepped) -> Step:
         """Step a coroutine that belongs to nobody else."""
@@ -129,7 +134,17 @@ class Session:
     def server_lost(self, server: Server, client: Client) -> None:
         """Record the end of a server connection and tell whoever listens."""
         server.timestamp_end = self.time()
+        server.state = ConnectionState.CLOSED
         self.tell(self.hooks.server_disconnected, ServerConnectionHookData(server, client))
+
+
+def _plain_address(text: str) -> IpAddress | None:
+    """Read an address without its scope; IPv4 in IPv6's clothes (RFC 4291 §2.5.5.2) as what it is."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _networks(texts: Sequence[str]) -> list[IpNetwork]:

@@ -23,6 +23,8 @@ class Half:
         self.source = source
         self.other: Half
         self.on_over: Callable[[str], None] | None = None
+        self.is_held: Callable[[], bool] = lambda: False
+        """Somebody is thinking about a message: no time runs out meanwhile."""
         self.has_ended = False
         self._deadlines = session.deadlines
         self._idle_limit = session.settings.tcp_timeout
@@ -44,7 +46,10 @@ class Half:
         self.other.source.resume_reading()
 
     def timed_out(self, stage: str) -> None:
-        self.finish(f"timed out: {stage}")
+        if self.is_held():
+            self.touch()
+        else:
+            self.finish("timed out: nothing moved" if not stage else f"timed out: {stage}")
 
     def touch(self) -> None:
         """Count this as a sign of life of both directions."""
@@ -83,18 +88,28 @@ async def relay(
     """Relay as a `TCPFlow`, each read a message."""
     hooks = session.hooks
     flow = TCPFlow(*facts, live=True)
-    await dispatch(hooks.tcp_start, flow)
-    if not hooks.tcp_message:
-        error = await _spliced(session, client, server, from_client, from_server)
-    else:
+    if hooks.tcp_start or hooks.tcp_message:
         error = await _Messages(session, flow, client, server).run(from_client, from_server)
+    else:
+        error = await _spliced(session, flow, client, server, from_client, from_server)
     flow.live = False
+    flow.on_release = None
     if error and flow.error is None:
         flow.error = Error(error, session.time())
     await dispatch(hooks.tcp_error if flow.error is not None else hooks.tcp_end, flow)
 
 
-async def _spliced(session: Session, client: Peer, server: Peer, from_client: bytes, from_server: bytes) -> str:
+async def _spliced(
+    session: Session, flow: TCPFlow, client: Peer, server: Peer, from_client: bytes, from_server: bytes
+) -> str:
+    """Relay for a flow whose messages nobody wants to see."""
+
+    def killed() -> None:
+        if flow.error is not None:
+            client.abort()
+            server.abort()
+
+    flow.on_release = killed
     try:
         await splice(session, client, server, from_client, from_server)
     except PeerError as error:
@@ -112,8 +127,11 @@ class _Messages:
         self._sources = {True: client, False: server}
         self._waiting: deque[tuple[bool, bytes]] = deque()
         self._waiting_size = 0
+        self._kept: deque[int] = deque()
+        """The sizes that the flow's messages came with."""
         self._kept_size = 0
         self._signal: Signal[None] | None = None
+        self._held: Signal[None] | None = None
 
     async def run(self, from_client: bytes, from_server: bytes) -> str:
         """Relay until the end; return what went wrong, or nothing."""
@@ -125,16 +143,18 @@ class _Messages:
         def stop(why: str) -> None:
             nonlocal error, is_over
             error, is_over = why, True
+            self._let_go()
             self._wake()
 
         up.on_over = down.on_over = stop
+        up.is_held = down.is_held = lambda: self._held is not None
+        self._flow.on_release = self._let_go_and_wake
         _join(up, down, from_client, from_server)
         try:
-            while self._waiting or not is_over:
+            await self._tell(self._session.hooks.tcp_start)
+            while (self._waiting or not is_over) and self._flow.error is None:
                 await self._next_message()
                 if up.has_ended and down.has_ended and not self._waiting:
-                    break
-                if self._flow.error is not None:
                     break
         finally:
             _part(up, down)
@@ -174,20 +194,34 @@ class _Messages:
             await sink.drained()
 
     async def _tell(self, handlers: Handlers) -> None:
+        """Call hooks, and hold the flow while one of them has it intercepted and both peers are there."""
         flow = self._flow
         await dispatch(handlers, flow)
-        if flow.intercepted:
-            released: Signal[None] = Signal()
-            flow.on_release = lambda: released.set(None)
-            await released
+        if flow.intercepted and not any(peer.is_lost for peer in self._sources.values()):
+            self._held = Signal()
+            flow.on_release = self._let_go_and_wake
+            await self._held
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.set(None)
+
+    def _let_go_and_wake(self) -> None:
+        """Go on after `resume`, and see to the end after `kill`."""
+        self._flow.on_release = self._let_go_and_wake
+        self._let_go()
+        self._wake()
 
     def _record(self, message: TCPMessage) -> None:
         """Keep the message; the oldest make room once there are more than body_memory bytes."""
         messages = self._flow.messages
         messages.append(message)
+        self._kept.append(len(message.content))
         self._kept_size += len(message.content)
         while self._kept_size > self._session.settings.body_memory and len(messages) > 1:
-            self._kept_size -= len(messages.pop(0).content)
+            del messages[0]
+            self._kept_size -= self._kept.popleft()
 
 
 async def _run(up: Half, down: Half, from_client: bytes, from_server: bytes) -> None:
