@@ -1,5 +1,8 @@
 """Making connections to servers: the hooks around it, the way through a parent proxy, TLS."""
 
+import os
+import socket
+
 from midstream.errors import UsageError
 from midstream.flow import Client, ConnectionState, Server
 from midstream.flow.connection import Address
@@ -119,8 +122,7 @@ async def _connect(session: Session, server: Server) -> Peer:
     except TimeoutError:
         raise PeerError(f"cannot connect to {authority_name(host, port)}: timed out", status=504) from TimeoutError()
     except OSError as error:
-        why = error.strerror or str(error) or type(error).__name__
-        raise PeerError(f"cannot connect to {authority_name(host, port)}: {why}", status=502) from error
+        raise PeerError(f"cannot connect to {authority_name(host, port)}: {_cause(error)}", status=502) from error
     except ClientLeft:
         if hasattr(peer, "transport"):  # connected in the same moment
             peer.abort()
@@ -135,6 +137,13 @@ async def _connect(session: Session, server: Server) -> Peer:
         raise
     server.state = ConnectionState.OPEN
     return peer
+
+
+def _cause(error: OSError) -> str:
+    """Return the system's word for an error: loops tell which call failed instead."""
+    if error.errno and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno)
+    return error.strerror or str(error) or type(error).__name__
 
 
 def _refuse_own(session: Session, host: str, port: int, *, near: Address | None = None) -> None:

@@ -21,7 +21,7 @@ class CurlResult:
     """Every head that came, in order."""
     error: str
     facts: dict[str, Any] = field(repr=False)
-    """What `curl -w '%{json}'` tells: http_version, num_connects, ssl_verify_result, …"""
+    """What `curl -w '%{json}'` tells of the last URL: http_version, num_connects, ssl_verify_result, …"""
 
     def header(self, name: str) -> str | None:
         """Return the first field of this name in the last response."""
@@ -31,28 +31,31 @@ class CurlResult:
 
 
 class Curl:
-    """`curl(url, *arguments, proxy=…, ca=…)`: any curl argument may follow; nothing is read from ~/.curlrc."""
+    """`curl(url, *arguments, proxy=…, ca=…)`: any curl argument may follow, more URLs too; nothing is read from ~/.curlrc."""
 
     def __init__(self, directory: Path) -> None:
         self._program = need("curl", "curl")
         self._directory = directory
         self._numbers = itertools.count()
 
-    def __call__(self, url: str, *arguments: str, proxy: str | None = None, ca: Path | None = None) -> CurlResult:
+    def __call__(
+        self, url: str, *arguments: str, proxy: str | None = None, ca: Path | None = None, stdin: bytes = b""
+    ) -> CurlResult:
         number = next(self._numbers)
         body, heads = self._directory / f"body-{number}", self._directory / f"heads-{number}"
         command = [self._program, "-q", "-sS", "--max-time", str(TIME_LIMIT)]
-        command += ["-o", str(body), "-D", str(heads), "-w", "%{json}"]
+        command += ["-o", str(body), "-D", str(heads), "-w", "%{json}\n"]
         command += ["--proxy", proxy] if proxy else ["--noproxy", "*"]
         command += ["--cacert", str(ca), "--proxy-cacert", str(ca)] if ca else []
         done = subprocess.run(
-            [*command, *arguments, url],
+            [*command, url, *arguments],
+            input=stdin,
             capture_output=True,
             check=False,
             env=clean_environment(),
             timeout=TIME_LIMIT + 10,
         )
-        facts = json.loads(done.stdout or "{}")
+        facts = json.loads((done.stdout.splitlines() or ["{}"])[-1])
         raw_heads = _read(heads)
         return CurlResult(
             exit_code=done.returncode,

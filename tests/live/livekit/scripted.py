@@ -113,14 +113,14 @@ def reply_and_close(answer: bytes) -> Handler:
 class ScriptedOrigin:
     """Listens on a free port and runs the handler for each connection."""
 
-    def __init__(self, handler: Handler, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, handler: Handler, context: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.connections: list[ScriptedConnection] = []
         self._handler = handler
         self._context = context
         self._failures: list[BaseException] = []
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.port: int = self._listener.getsockname()[1]
         self._start(self._accept)
 
