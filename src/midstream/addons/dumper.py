@@ -1,5 +1,6 @@
 """Prints flows as they finish: the options `flow_detail`, `dumper_filter` and `showhost`."""
 
+import asyncio
 import os
 import sys
 from typing import TextIO
@@ -32,9 +33,9 @@ class Dumper:
         for part in self._parts:
             ctx.master.addons.add_inside(self, part)
 
-    def done(self) -> None:
+    async def done(self) -> None:
         if self._printer is not None:
-            self._printer.close()
+            await asyncio.to_thread(self._printer.close)
 
     def _make_parts(self, chosen: Filter) -> list[object]:
         stream = self._stream or sys.stdout

@@ -104,8 +104,7 @@ class FlowText:
         code = response.status_code
         colour: Colour = "red" if code >= 400 else "yellow" if code >= 300 else "green" if code >= 200 else "blue"
         version = "" if response.http_version == "HTTP/1.1" else f"{harmless.line(response.http_version)} "
-        replay = ""
-        return f"{version}{replay}{self._style(f'{code} {harmless.line(response.reason)}'.rstrip(), colour)}"
+        return f"{version}{self._style(f'{code} {harmless.line(response.reason)}'.rstrip(), colour)}"
 
     # More.
 
@@ -128,8 +127,7 @@ class FlowText:
                 yield self._style(f"    (a body of {size_of(message)}, which was not kept)", "bright_black")
             return
         decoded = message.decoded()
-        text = None if harmless.is_binary(decoded.data) else message.get_text(strict=False)
-        yield from self._content(decoded.data, text)
+        yield from self._content(decoded.data, None if decoded.problem else readable_text(message, decoded.data))
         if decoded.problem:
             yield self._style(f"    ({harmless.line(decoded.problem)})", "yellow")
 
@@ -168,6 +166,15 @@ class FlowText:
 
     def _style(self, text: str, colour: Colour) -> str:
         return click.style(text, fg=colour) if self.is_coloured else text
+
+
+def readable_text(message: Message, data: bytes) -> str | None:
+    """Return the body `data` of a message as text in its charset; None if it is no text."""
+    has_charset = "charset=" in message.headers.get("content-type", "").lower()
+    if not has_charset and harmless.is_binary(data):
+        return None
+    text = message.get_text(strict=False) or ""
+    return None if harmless.is_unreadable(text) else text
 
 
 def address(peername: tuple[str, int] | tuple[str, int, int, int] | None) -> str:

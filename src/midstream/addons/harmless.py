@@ -29,7 +29,13 @@ def is_binary(data: bytes) -> bool:
         if error.start < len(beginning) - 3 or len(data) <= 4096:
             return True
         text = beginning[: error.start].decode("utf-8")
-    return len(_TEXT.findall(text.replace("\r", ""))) * 10 > len(text)
+    return is_unreadable(text)
+
+
+def is_unreadable(text: str) -> bool:
+    """Tell whether more than a tenth of a text is what `lines` has to escape."""
+    beginning = text[:4096].replace("\r", "")
+    return len(_TEXT.findall(beginning)) * 10 > len(beginning)
 
 
 def hex_dump(data: bytes) -> str:

@@ -189,10 +189,11 @@ def test_through_the_proxy(scenario):
 
 
 def test_in_an_engine(engine, ask, origin):
+    answer = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nSet-Cookie: a=b; Secure\r\n\r\n"
+
     async def main():
-        async with origin(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nSet-Cookie: a=b; Secure\r\n\r\n") as (port, _):
-            async with engine(f"reverse:http://127.0.0.1:{port}") as opened:
-                return await ask(opened, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        async with origin(answer) as (port, _), engine(f"reverse:http://127.0.0.1:{port}") as opened:
+            return await ask(opened, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 
     assert b"\r\nSet-Cookie: a=b\r\n" in asyncio.run(main())
 
