@@ -10,7 +10,7 @@ from harness.results import Result
 from harness.stage import Stage
 
 CONNECTIONS = 50
-IDLE_CEILING_KIB = 30
+IDLE_CEILING_KIB = 20
 SOAK_CEILING_MIB = 8
 _SLICES = 10
 

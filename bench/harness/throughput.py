@@ -52,7 +52,7 @@ def tls(stage: Stage) -> Result:
 
 def script(stage: Stage) -> Result:
     result = _compare(stage, Job(script=True), "script", "Clear text, a script sets one header in request and response")
-    _promise(result, over_mitmdump=20, over_nginx=None)
+    _promise(result, over_mitmdump=15, over_nginx=None)
     return result
 
 

@@ -129,6 +129,7 @@ class Engine:
             network=AsyncioNetwork(),
             waiter=self._waiter,
             time=time.time,
+            call_soon=self._loop.call_soon,
         )
         self._pool = Pool(self._session.deadlines, self._session.settings.max_pool_idle_per_host)
         for warning in (*self.authority.warnings, *self._session.tls.store.warnings, *self._session.tls.warnings):

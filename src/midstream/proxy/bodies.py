@@ -75,7 +75,6 @@ async def forward(
             sink.send(Data(piece))
     while True:
         if not inbox.events:
-            sink.flush()
             if sink.is_full:
                 await sink.drained()
             if not inbox.events:
@@ -98,7 +97,6 @@ async def forward(
         for piece in rewrite(b"") if rewrite is not None else ():
             sink.send(Data(piece))
         send_end(sink, message)
-        sink.flush()
     return event
 
 

@@ -42,6 +42,9 @@ LOOK_BYTES = 65_536
 """How much is looked at before a protocol counts as unknown."""
 FIRST_WORD_SECONDS = 1.0
 """How long a client may take to begin TLS where it need not, before the server is listened to."""
+WHOLE_LINE_SECONDS = 3.0
+"""How long a client in a tunnel may take for the rest of its first line, before that counts as no HTTP."""
+TLS_HANDSHAKE = 0x16
 UNREACHABLE_SECONDS = 2.0
 """How long a client of an unreachable server may take to ask over HTTP why."""
 OTHER_HTTP = frozenset({b"h2", b"h3", b"http/1.0", b"http/0.9", b"spdy/3.1", b"spdy/3"})
@@ -252,9 +255,11 @@ class ClientConnection:
         data = b""
         timeout = settings.tcp_timeout if self._link else settings.client_idle_timeout
         self.peer.within(UNREACHABLE_SECONDS if self._is_unreachable else timeout, "waiting for the first bytes")
-        while (kind := sniff(data)) is None and len(data) < LOOK_BYTES:
+        while (kind := self._kind_of(data)) is None and len(data) < LOOK_BYTES:
             self._is_waiting_for_client = not data
             if not data and not reader.is_ready and await self._server_speaks_first():
+                break
+            if data and self.way.destination is not None and not await self._client_speaks_within(WHOLE_LINE_SECONDS):
                 break
             more = await reader.read()
             if not more:
@@ -265,11 +270,16 @@ class ClientConnection:
         reader.unread(data)
         return kind or Kind.RAW, data
 
+    def _kind_of(self, data: bytes) -> Kind | None:
+        """Tell the protocol, as far as it matters: what is not to be read as HTTP need not show that it is none."""
+        kind = sniff(data)
+        return Kind.RAW if kind is None and self._is_raw and data and data[0] != TLS_HANDSHAKE else kind
+
     async def _server_speaks_first(self) -> bool:
         """Wait for a word from either side; True if it is the server's."""
         reader = self._reader
         is_undecided = self._is_raw and self._link is None and not self._is_opened
-        if is_undecided and not await self._client_is_silent():
+        if is_undecided and await self._client_speaks_within(FIRST_WORD_SECONDS):
             return False
         link = await self._audible_link()
         if reader.is_ready or link is None:
@@ -280,16 +290,18 @@ class ClientConnection:
             await link.reader.wait(either)
         return not reader.is_ready
 
-    async def _client_is_silent(self) -> bool:
-        """Give the client a while to say its TLS hello; one that says nothing may be waiting for the server."""
+    async def _client_speaks_within(self, seconds: float) -> bool:
+        """Give the client a while to say something (more); one that does not may be waiting for an answer."""
+        if self._reader.is_ready:
+            return True
         spoken: Signal[None] = Signal()
-        patience = _Patience(self.session.deadlines, spoken)
+        patience = _Patience(self.session.deadlines, seconds, spoken)
         self._reader.wait(spoken)
         try:
             await spoken
         finally:
             patience.end()
-        return not self._reader.is_ready
+        return self._reader.is_ready
 
     async def _audible_link(self) -> Link | None:
         """Return the connection on which the server's first words would come, with TLS where it wants that."""
@@ -632,10 +644,10 @@ class ClientConnection:
 
 
 class _Patience:
-    """Ends a wait for the client's first word."""
+    """Ends a wait for the client's next word."""
 
-    def __init__(self, deadlines: Deadlines, signal: Signal[None]) -> None:
-        self.deadline = deadlines.now + FIRST_WORD_SECONDS
+    def __init__(self, deadlines: Deadlines, seconds: float, signal: Signal[None]) -> None:
+        self.deadline = deadlines.now + seconds
         self._deadlines = deadlines
         self._signal = signal
         deadlines.watch(self)

@@ -114,7 +114,7 @@ async def _connect(session: Session, server: Server) -> Peer:
     assert server.address is not None
     host, port = server.via[1] if server.via is not None else server.address[:2]
     _refuse_own(session, host, port)
-    peer = Peer("server", session.deadlines)
+    peer = Peer("server", session.deadlines, session.turns)
     source = server.sockname[0] if server.sockname is not None else session.options.connect_addr
     connecting = session.network.connect(host, port, source, peer)
     try:

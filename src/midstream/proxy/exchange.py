@@ -12,7 +12,7 @@ from midstream.flow import Annotation, Error, Headers, HTTPFlow, Request, Respon
 from midstream.hooks.table import Handler, Handlers, dispatch
 from midstream.proxy.bodies import check_size, collect, forward, reason_to_hold, send_end
 from midstream.proxy.failure import ClientLeft, Failed, client_failure, server_failure
-from midstream.proxy.heads import request_head, response_head
+from midstream.proxy.heads import asks_for_h2c, request_head, response_head
 from midstream.proxy.http1 import Http1Client, Http1Server
 from midstream.proxy.refusal import refusal
 from midstream.proxy.session import Session
@@ -144,7 +144,6 @@ class Exchange:
         self.flow.held_back = reason
         if head.expects_continue and not self._client.inbox.events:
             self._client.send(CONTINUE)
-            self._client.flush()
         got = await collect(self._client.inbox, request, settings, 413)
         if got.end is None:
             self.flow.held_back = ""
@@ -163,6 +162,8 @@ class Exchange:
         except Failed as failure:
             if not failure.is_stale or not self._is_repeatable:
                 raise
+            stale = self.flow.server_conn
+            self.flow.server_conn = Server(address=stale.address, via=stale.via)
             came = await self._ask(await self._open_server())
         if came.status == 101 or (self.head.method == b"CONNECT" and 200 <= came.status < 300):
             await self._switch(came)
@@ -181,7 +182,6 @@ class Exchange:
         may_be_stale = not server.is_fresh
         server.borrow()
         self._send_request(server)
-        server.flush()
         inbox = server.inbox
         while True:
             if not inbox.events:
@@ -206,7 +206,9 @@ class Exchange:
 
     async def _open_server(self) -> Http1Server:
         target, wanted = self._target, self.flow.server_conn
-        if wanted.address != (target.host, target.port):
+        if wanted.timestamp_start is not None:  # a connection that failed this exchange
+            wanted = Server(address=(target.host, target.port), via=wanted.via)
+        elif wanted.address != (target.host, target.port):
             wanted.address = (target.host, target.port)
         origin = self._around.origin(target.scheme, target.host, target.port, wanted.via)
         return await self._around.open_stream(origin, wanted)
@@ -215,10 +217,7 @@ class Exchange:
         request, head = self.flow.request, self.head
         via = server.origin.via
         is_for_parent = (
-            via is not None
-            and via[0] != "socks5"
-            and self._target.scheme == "http"
-            and not server.origin.is_tunnelled
+            via is not None and via[0] != "socks5" and self._target.scheme == "http" and not server.origin.is_tunnelled
         )
         if self._to_stream is not None:
             size = None if callable(request.stream) else head.body_size
@@ -267,7 +266,6 @@ class Exchange:
             await self._tell(self._hooks.informational)
         if self.head.version != b"HTTP/1.0":
             self._client.send(response_head(interim, came, 0))
-            self._client.flush()
 
     async def _relay_response(self, came: ResponseHead) -> None:
         flow, hooks, settings = self.flow, self._hooks, self._settings
@@ -283,7 +281,11 @@ class Exchange:
             await self._tell(hooks.responseheaders)
             if flow.response is not response:
                 self._drop_server()
-                await self._answer()
+                if self._upload is not None:
+                    self._client.say_close()
+                if hooks.response:
+                    await self._tell(hooks.response)
+                self._send_response(None)
                 return
         assert self._server is not None
         whole = self._server.inbox.take_whole() if not response.stream else None
@@ -360,6 +362,8 @@ class Exchange:
     async def _switch(self, came: ResponseHead) -> None:
         """Pass on 101 (or 2xx to a CONNECT that was not for us) and let the connections go on as another protocol."""
         assert self._server is not None
+        if came.status == 101 and (not self.head.upgrade or asks_for_h2c(self.head)):
+            raise Failed("the server switched to another protocol without having been asked")
         flow = self.flow
         now = self._session.time()
         flow.response = Response(
@@ -387,7 +391,6 @@ class Exchange:
         if flow.intercepted:
             released: Signal[None] = Signal()
             flow.on_release = lambda: released.set(None)
-            self._client.flush()
             await released
         if flow.error is not None:
             raise Failed(flow.error.msg, 0)
@@ -452,6 +455,9 @@ class Exchange:
         challenges = response.headers.get_all("www-authenticate") + response.headers.get_all("proxy-authenticate")
         if any(challenge.lower().startswith(("ntlm", "negotiate")) for challenge in challenges):
             self._around.bind_to_client()
+            target, server = self._target, self._server
+            if server is not None:
+                server.origin = self._around.origin(target.scheme, target.host, target.port, server.server.via)
 
 
 async def refuse_request(session: Session, around: Surroundings, client: Http1Client, error: PeerError) -> None:

@@ -40,7 +40,6 @@ class Http1Client:
         self._begin = begin
         self._on_over = on_over
         self._step: Step | None = None
-        self._output: list[bytes] = []
         self._is_running = False
         self._is_over = False
         self._is_request_read = False
@@ -98,15 +97,8 @@ class Http1Client:
     # What the exchange calls.
 
     def send(self, *events: Event) -> None:
-        write = self._engine.send
         for event in events:
-            self._output.append(write(event))
-
-    def flush(self) -> None:
-        output = self._output
-        if output:
-            self.peer.write(output[0] if len(output) == 1 else b"".join(output))
-            output.clear()
+            self.peer.write(self._engine.send(event))
 
     @property
     def is_full(self) -> bool:
@@ -122,7 +114,6 @@ class Http1Client:
         self.close_after = self._engine.close_after = True
 
     def finish(self) -> None:
-        self.flush()
         self._step = None
         if self._is_over:
             return
@@ -135,13 +126,11 @@ class Http1Client:
 
     def abort(self) -> None:
         self._step = None
-        self.flush()
         self.peer.abort() if self.peer.is_full else self.peer.close()
         self._over()
 
     def detach(self) -> bytes:
         """Give up the connection for a tunnel: return the bytes that came after the message."""
-        self.flush()
         self._step = None
         self._is_over = True
         self.peer.deadline = NEVER
@@ -243,7 +232,6 @@ class Http1Server:
         self._deadlines = deadlines
         self._silence = settings.tcp_timeout or NEVER
         self._keeper = keeper
-        self._output: list[bytes] = []
 
     # What the peer calls.
 
@@ -295,15 +283,8 @@ class Http1Server:
         self.peer.within(self._settings.first_byte_timeout, ANSWER)
 
     def send(self, *events: Event) -> None:
-        write = self._engine.send
         for event in events:
-            self._output.append(write(event))
-
-    def flush(self) -> None:
-        output = self._output
-        if output:
-            self.peer.write(output[0] if len(output) == 1 else b"".join(output))
-            output.clear()
+            self.peer.write(self._engine.send(event))
 
     @property
     def is_full(self) -> bool:
@@ -335,7 +316,6 @@ class Http1Server:
 
     def detach(self) -> bytes:
         """Give up the connection for a tunnel: return the bytes that came after the response head."""
-        self.flush()
         self.peer.deadline = NEVER
         self._keeper.forget(self)
         return self._engine.release()

@@ -83,7 +83,7 @@ class Door:
         self._sockets.clear()
 
     def _welcome(self) -> Peer:
-        return Peer("client", self._session.deadlines, self._enter)
+        return Peer("client", self._session.deadlines, self._session.turns, self._enter)
 
     def _enter(self, peer: Peer) -> None:
         host = self._counted_as(peer)

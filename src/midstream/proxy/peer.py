@@ -10,6 +10,7 @@ from typing import Protocol, cast
 
 from midstream.proxy.deadlines import NEVER, Deadlines
 from midstream.proxy.stepper import Signal
+from midstream.proxy.turns import Turns
 from midstream.wire.errors import PeerError
 from midstream.wire.tls.endpoint import TlsEndpoint
 from midstream.wire.tls.failure import TlsError
@@ -69,7 +70,9 @@ class Discard:
 class Peer(asyncio.Protocol):
     """One TCP connection, seen from us."""
 
-    def __init__(self, name: str, deadlines: Deadlines, on_connected: "Callable[[Peer], None] | None" = None) -> None:
+    def __init__(
+        self, name: str, deadlines: Deadlines, turns: Turns, on_connected: "Callable[[Peer], None] | None" = None
+    ) -> None:
         self.name = name
         """`client` or `server`, for messages."""
         self.transport: asyncio.Transport
@@ -85,6 +88,9 @@ class Peer(asyncio.Protocol):
         """The peer ended TLS without close_notify, so the last message may be cut (RFC 8446 §6.1)."""
         self.stage = ""
         self._deadlines = deadlines
+        self._turns = turns
+        self._output: list[bytes] = []
+        """What is to be written at the end of the turn, before encryption."""
         self._on_connected = on_connected
         self.on_lost: Callable[[], None] | None = None
         self.on_goodbye: Callable[[], None] | None = None
@@ -117,6 +123,7 @@ class Peer(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_closing = self.is_lost = self.has_ended = True
+        self._output.clear()
         self.deadline = NEVER
         self._deadlines.forget(self)
         self._release_writer()
@@ -136,18 +143,35 @@ class Peer(asyncio.Protocol):
     # What the rest of the proxy calls.
 
     def write(self, data: bytes) -> None:
-        """Send bytes, encrypted where there is TLS; nothing happens once the connection is closing."""
+        """Send bytes with the end of the loop's turn; nothing happens once the connection is closing."""
         if self.is_closing or not data:
             return
+        output = self._output
+        if not output:
+            self._turns.add(self)
+        output.append(data)
+
+    def flush(self) -> None:
+        """Write what waits, encrypted where there is TLS."""
+        output = self._output
+        if not output:
+            return
+        data = output[0] if len(output) == 1 else b"".join(output)
+        output.clear()
         if self._endpoints:
-            for endpoint in reversed(self._endpoints):
-                data = endpoint.send(data)
+            try:
+                for endpoint in reversed(self._endpoints):
+                    data = endpoint.send(data)
+            except PeerError as error:
+                self._fail(error)
+                return
         self.transport.write(data)
 
     def write_eof(self) -> None:
         """Say that we send no more, and go on reading."""
         if self.is_closing:
             return
+        self.flush()
         self._say_goodbye()
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -171,6 +195,7 @@ class Peer(asyncio.Protocol):
 
     def close(self) -> None:
         """Send what is buffered, say goodbye, close."""
+        self.flush()
         if self.is_closing:
             return
         self._say_goodbye()
@@ -180,6 +205,7 @@ class Peer(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once; what is buffered is lost."""
+        self._output.clear()
         if not self.is_lost:
             self.is_closing = True
             self._release_writer()
@@ -212,6 +238,7 @@ class Peer(asyncio.Protocol):
 
     def push_tls(self, endpoint: TlsEndpoint) -> None:
         """Put an established endpoint between the wire (or the endpoints there are) and the receiver."""
+        self.flush()
         self._endpoints = (*self._endpoints, endpoint)
 
     @property
@@ -243,6 +270,7 @@ class Peer(asyncio.Protocol):
     def _fail(self, error: PeerError) -> None:
         """End a connection whose TLS has failed."""
         receiver, self.receiver = self.receiver, Discard(self)
+        self._output.clear()
         self.is_closing = True
         self._release_writer()
         self.transport.close()

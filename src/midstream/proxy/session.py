@@ -16,6 +16,7 @@ from midstream.proxy.policy import Policy
 from midstream.proxy.settings import Settings
 from midstream.proxy.stepper import Step, Stepped
 from midstream.proxy.tls import TlsProfiles
+from midstream.proxy.turns import Turns
 
 T = TypeVar("T")
 IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -62,6 +63,7 @@ class Session:
         network: Network,
         waiter: Waiter,
         time: Callable[[], float],
+        call_soon: Callable[[Callable[[], None]], object],
     ) -> None:
         self.options = options
         self.hooks = hooks
@@ -71,6 +73,7 @@ class Session:
         self.time = time
         """Seconds since the epoch, for the record."""
         self.deadlines = Deadlines()
+        self.turns = Turns(call_soon)
         self.settings = Settings.of(options)
         self.policy = Policy(options)
         self.own_addresses: set[tuple[str, int]] = set()

@@ -18,15 +18,12 @@ INBOX_EVENTS = 1024
 
 
 class Stream(Protocol):
-    """One message each way. Events are read with `inbox`, written with `send` and put on the wire by `flush`."""
+    """One message each way: events are read from `inbox` and written with `send`."""
 
     inbox: "Inbox"
 
     def send(self, *events: Event) -> None:
-        """Serialise events; they leave with the next `flush`."""
-
-    def flush(self) -> None:
-        """Write what was sent, in one go."""
+        """Write events; they leave together at the end of the loop's turn."""
 
     @property
     def is_full(self) -> bool:

@@ -80,7 +80,7 @@ def _origin_form(head: RequestHead, way: Way, profile: Profile) -> Target:
 
 
 def _absolute_form(head: RequestHead, way: Way) -> Target:
-    slash = head.target.find(b"/", len(b"https://"))
+    slash = head.target.find(b"/", head.target.find(b"//") + 2)
     start, path = (head.target[:slash], head.target[slash:]) if slash > 0 else (head.target, b"/")
     if b"?" in start:
         start, _, query = head.target.partition(b"?")

@@ -68,6 +68,7 @@ class ScriptedPeer:
 
     def received(self) -> bytes:
         """Return what the proxy has sent since the last call."""
+        self._scenario.settle()
         data = self.transport.take()
         self._scenario.settle()
         return data
@@ -75,16 +76,19 @@ class ScriptedPeer:
     @property
     def is_closed(self) -> bool:
         """The proxy has closed the connection."""
+        self._scenario.settle()
         return self.transport.is_closing()
 
     @property
     def was_told_the_end(self) -> bool:
         """The proxy will send no more."""
+        self._scenario.settle()
         return self.transport.is_closing() or self.transport.has_written_eof
 
     @property
     def may_send(self) -> bool:
         """The proxy reads; False while it pushes back."""
+        self._scenario.settle()
         return bool(self.transport.is_reading)
 
 
@@ -145,6 +149,7 @@ class Scenario:
             network=_Network(self),
             waiter=_Waiter(),
             time=lambda: self.now,
+            call_soon=lambda _call: None,
         )
         self.session.deadlines.sweep(self.now)
         self.session.own_addresses.add(PROXY_ADDRESS)
@@ -157,7 +162,7 @@ class Scenario:
         self, address: tuple[str, int] = CLIENT_ADDRESS, sockname: tuple[str, int] = PROXY_ADDRESS
     ) -> ScriptedPeer:
         """Let a client connect."""
-        peer = Peer("client", self.session.deadlines)
+        peer = Peer("client", self.session.deadlines, self.session.turns)
         transport = MemoryTransport(peer, address, sockname)
         peer.connection_made(transport)
         self.transports.append(transport)
@@ -180,8 +185,9 @@ class Scenario:
 
     def settle(self) -> None:
         """Do what a loop would do until nothing is left to do."""
+        self.session.turns.end()
         while sum(transport.settle() for transport in self.transports):
-            pass
+            self.session.turns.end()
 
 
 class _LazyTls:
