@@ -146,7 +146,10 @@ class ClientConnection:
             pass
         finally:
             self._drop_link()
-            self.peer.close()
+            if not self.peer.is_lingering:
+                self.peer.close()
+            if owner := self._owner_now():
+                self._pool.drop(owner)
 
     def _ended(self, error: BaseException | None) -> None:
         self._on_over(self)

@@ -389,11 +389,22 @@ class Exchange:
         if flow.response is not response and flow.response is not None:
             flow.response.headers.edited = True
         if flow.intercepted:
-            released: Signal[None] = Signal()
-            flow.on_release = lambda: released.set(None)
-            await released
+            await self._hold()
         if flow.error is not None:
             raise Failed(flow.error.msg, 0)
+
+    async def _hold(self) -> None:
+        """Wait until the flow is released; request and response hooks may both hold it."""
+        released: Signal[None] = Signal()
+        before = self.flow.on_release
+
+        def release() -> None:
+            released.set(None)
+            if before is not None:
+                before()
+
+        self.flow.on_release = release
+        await released
 
     def _finish(self) -> None:
         self.flow.live = False

@@ -4,8 +4,11 @@ from midstream.wire.errors import PeerError
 from midstream.wire.events import Event, Reset
 
 
-class Failed(Exception):  # noqa: N818 - what happened to the exchange
-    """The exchange cannot go on; `status` is what the client is told, 0 for a closed connection."""
+class Failed(BaseException):
+    """The exchange cannot go on; `status` is what the client is told, 0 for a closed connection.
+
+    No `Exception`, so that no addon's boundary swallows it where it is thrown in while an addon is waited for.
+    """
 
     def __init__(self, message: str, status: int = 502, *, is_stale: bool = False) -> None:
         super().__init__(message)

@@ -69,7 +69,7 @@ class Http1Client:
         if self._step is not None:
             if events:
                 self.inbox.add(events)
-        else:
+        elif not self.peer.is_full:
             self.close()
 
     def lost(self, error: PeerError) -> None:  # noqa: ARG002 - how it left does not matter
@@ -79,13 +79,14 @@ class Http1Client:
         self._over()
 
     def writable(self) -> None:
-        pass
+        if self._step is None and not self._is_over:
+            self._run(self._engine.next_message())
 
     def timed_out(self, stage: str) -> None:
-        if self._step is not None:
-            if self.peer.is_full:
-                self.peer.abort()
-            elif self.inbox.events:
+        if self.peer.is_full:
+            self.peer.abort()
+        elif self._step is not None:
+            if self.inbox.events:
                 self._await_body()  # it is not the client who is slow
             else:
                 self.inbox.add([PeerError(f"timed out: {stage}", "RFC 9110 §15.5.9", status=408)])
@@ -122,7 +123,7 @@ class Http1Client:
         if self.close_after or not self._engine.is_reusable:
             self._leave()
         elif not self._is_running:
-            self._run(self._engine.next_message())
+            self._run([] if self.peer.is_full else self._engine.next_message())
 
     def abort(self) -> None:
         self._step = None
@@ -159,7 +160,7 @@ class Http1Client:
         self._is_running = True
         while events:
             self._start(events)
-            if self._step is not None or self._is_over:
+            if self._step is not None or self._is_over or self.peer.is_full:
                 break
             events = self._engine.next_message()
         self._is_running = False
@@ -180,7 +181,11 @@ class Http1Client:
         step.resume()
 
     def _rest(self) -> None:
-        """Wait for the next request."""
+        """Wait for the next request; with a client that does not read its answers, until it does."""
+        if self.peer.is_full:
+            self.peer.pause_reading()
+            self.peer.within(self._settings.tcp_timeout, "sending the response")
+            return
         if self.peer.has_ended:
             self.close()
             return

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import aiohappyeyeballs
 
 from midstream.proxy.deadlines import Deadlines
-from midstream.proxy.failure import ClientLeft
+from midstream.proxy.failure import ClientLeft, Failed
 from midstream.proxy.peer import Peer
 from midstream.proxy.stepper import Signal
 
@@ -61,13 +61,13 @@ class AsyncioWaiter:
     async def wait(self, awaitable: Awaitable[T]) -> T:
         """Wait to the end; the waiting coroutine is told only then that it is to stop."""
         task = self._task(awaitable)
-        left: ClientLeft | None = None
+        left: ClientLeft | Failed | None = None
         while not task.done():
             signal: Signal[None] = Signal()
             task.add_done_callback(functools.partial(_set, signal))
             try:
                 await signal
-            except ClientLeft as error:
+            except (ClientLeft, Failed) as error:
                 left = error
         if left is not None:
             raise left

@@ -82,6 +82,8 @@ class Peer(asyncio.Protocol):
         """The transport's write buffer is over its high-water mark: whoever writes should wait for `drained`."""
         self.is_closing = False
         self.is_lost = False
+        self.is_lingering = False
+        """All has been said; the connection closes by itself."""
         self.has_ended = False
         """The peer will send no more."""
         self.is_truncated = False
@@ -216,6 +218,7 @@ class Peer(asyncio.Protocol):
         if self.has_ended:
             self.close()
             return
+        self.is_lingering = True
         self.write_eof()
         self.receiver = Discard(self)
         self.resume_reading()

@@ -58,9 +58,18 @@ class Pool:
             if not idle:
                 del self._idle[stream.origin]
 
+    def drop(self, owner: str) -> None:
+        """Close the connections that nobody but `owner`, who has gone, could have used."""
+        for origin in [origin for origin in self._idle if origin.owner == owner]:
+            for stream in list(self._idle[origin]):
+                stream.peer.close()
+            del self._idle[origin]
+
     def has_address(self, address: tuple[str, int], via: Via | None) -> bool:
         """True if a connection to this address is at hand, so that none has to be opened to see that it can be had."""
-        return any((origin.host, origin.port) == address and origin.via == via for origin in self._idle)
+        return any(
+            idle and (origin.host, origin.port) == address and origin.via == via for origin, idle in self._idle.items()
+        )
 
     def close(self) -> None:
         """Close all idle connections."""

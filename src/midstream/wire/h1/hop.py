@@ -35,7 +35,9 @@ def _strip(fields: Fields, each: list[int], kinds: int, *, keep_upgrade: bool) -
     for (name, value), kind in zip(fields, each, strict=True):
         if kind & CONNECTION:
             if connection:
-                result.append((name, connection))
+                # The spelling survives where nothing else is named.
+                is_same = [option.lower() for option in kept] == options_of(value)
+                result.append((name, value if is_same else connection))
                 connection = b""
         elif kind & UPGRADE:
             if keep_upgrade:
