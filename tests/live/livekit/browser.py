@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,24 @@ _QUIET = (
     "--disable-sync",
     "--no-first-run",
     "--no-default-browser-check",
+    "--enable-logging=stderr",
 )
 
 
+@dataclass(frozen=True)
+class Page:
+    document: str
+    """The document as the browser built it."""
+    log: list[str]
+    """What the browser wrote about it: its own errors, and the page's console."""
+
+    @property
+    def console(self) -> list[str]:
+        return [line for line in self.log if ":CONSOLE" in line]
+
+
 class Chromium:
-    """`chromium.open(url, proxy=…)` returns the document as the browser built it; `trust` a CA before."""
+    """`chromium.open(url, proxy=…)` returns the document, `visit` more than that; `trust` a CA before."""
 
     def __init__(self, home: Path) -> None:
         self._program = next((path for path in map(shutil.which, _NAMES) if path), "")
@@ -42,15 +56,17 @@ class Chromium:
         ):
             subprocess.run([certutil, "-d", store, *arguments], check=True, capture_output=True, timeout=TIME_LIMIT)
 
-    def open(self, url: str, *, proxy: str | None = None) -> str:
+    def open(self, url: str, *, proxy: str | None = None, settle: int = 0) -> str:
+        """Return the document; `settle` gives its scripts so many milliseconds of the browser's own time."""
         through = [f"--proxy-server={proxy}", "--proxy-bypass-list=<-loopback>"] if proxy else ["--no-proxy-server"]
+        patience = [f"--virtual-time-budget={settle}"] if settle else []
         profile = f"--user-data-dir={self._home / 'profile'}"
         done = subprocess.run(
-            [self._program, *_QUIET, profile, *through, "--dump-dom", url],
+            [self._program, *_QUIET, profile, *through, *patience, "--dump-dom", url],
             env=clean_environment(HOME=str(self._home)),
             capture_output=True,
             text=True,
             check=False,
             timeout=2 * TIME_LIMIT,
         )
-        return done.stdout
+        return Page(done.stdout, done.stderr.splitlines())

@@ -213,3 +213,16 @@ def test_ad_26_waiting_is_not_blocking(caplog, monkeypatch):
 
     step(dispatch(compiled(("a", {"request": request})).request, Flow()))
     assert caplog.messages == []
+
+
+def test_an_addon_can_be_the_server_of_hosts():
+    class Server:
+        def __init__(self, answer):
+            self.serves = {"Hello.test": answer}
+
+    table = HookTable()
+    assert table.hosts == {}
+    table.compile([("first", {}, Server("a")), ("second", {}, Server("b")), ("third", {}, object())])
+    assert [(host, server.addon, server.call) for host, server in table.hosts.items()] == [("hello.test", "first", "a")]
+    table.compile([])
+    assert table.hosts == {}
