@@ -57,7 +57,10 @@ class Chromium:
             subprocess.run([certutil, "-d", store, *arguments], check=True, capture_output=True, timeout=TIME_LIMIT)
 
     def open(self, url: str, *, proxy: str | None = None, settle: int = 0) -> str:
-        """Return the document; `settle` gives its scripts so many milliseconds of the browser's own time."""
+        return self.visit(url, proxy=proxy, settle=settle).document
+
+    def visit(self, url: str, *, proxy: str | None = None, settle: int = 0) -> Page:
+        """Load a page; `settle` gives its scripts so many milliseconds of the browser's own time."""
         through = [f"--proxy-server={proxy}", "--proxy-bypass-list=<-loopback>"] if proxy else ["--no-proxy-server"]
         patience = [f"--virtual-time-budget={settle}"] if settle else []
         profile = f"--user-data-dir={self._home / 'profile'}"
