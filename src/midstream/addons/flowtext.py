@@ -141,7 +141,7 @@ class FlowText:
             shown = harmless.hex_dump(data[: limit if is_whole else limit // 4])
         else:
             shown = harmless.lines((data.decode("utf-8", "surrogateescape") if text is None else text)[:limit])
-        lines = shown.split("\n")
+        lines = shown.removesuffix("\n").split("\n")
         is_cut = not is_whole and (len(lines) > CUT_LINES or len(data) > limit)
         yield ""
         yield from (f"    {line}" for line in (lines if is_whole else lines[:CUT_LINES]))
