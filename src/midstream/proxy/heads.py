@@ -4,6 +4,7 @@ from midstream.flow import Request, Response
 from midstream.proxy.target import Target, join_authority
 from midstream.wire.events import Fields, RequestHead, ResponseHead
 from midstream.wire.h1.hop import end_to_end
+from midstream.wire.h1.line import HOST, written_line
 
 
 def request_head(
@@ -20,6 +21,11 @@ def request_head(
             return came
         return RequestHead(came.method, path, came.version, came.headers, body_size, came.block)
     data = request.data
+    if came.block and target.host_field is None and not is_for_parent:
+        pairs = request.headers.pairs
+        block = patched(came.block, came.headers, pairs)
+        if block:
+            return RequestHead(data.method, data.path or came.target, data.http_version, pairs, body_size, block)
     fields = _request_fields(request, came, is_for_parent=is_for_parent)
     if target.host_field is not None and not request.headers.edited:
         fields = _with_host(fields, target.host_field)
@@ -38,9 +44,38 @@ def response_head(response: Response, came: ResponseHead | None, body_size: int 
             return came
         return ResponseHead(came.status, came.reason, came.version, came.headers, body_size, came.block)
     data = response.data
+    if came is not None and came.block:
+        pairs = response.headers.pairs
+        block = patched(came.block, came.headers, pairs)
+        if block:
+            return ResponseHead(data.status_code, data.reason, data.http_version, pairs, body_size, block)
     fields = end_to_end(response.headers.pairs, keep_upgrade=data.status_code == 101)
     odd_lines = came.odd_lines if came is not None else None
     return ResponseHead(data.status_code, data.reason, data.http_version, fields, body_size, odd_lines=odd_lines)
+
+
+def patched(block: bytes, came: Fields, pairs: Fields) -> bytes:
+    """Return a forwardable block with the fields that hooks replaced or appended; nothing where more was changed.
+
+    Lines that nobody touched stay as they came. A field that says something about framing, the connection or
+    (unless it replaces one) the host has to go the long way.
+    """
+    count = len(came)
+    if len(pairs) < count:
+        return b""
+    lines = block.split(b"\r\n")
+    for index, (old, new) in enumerate(zip(came, pairs, strict=False)):
+        if old is not new:
+            line, kinds = written_line(new)
+            if kinds and (kinds != HOST or old[0].lower() != b"host"):
+                return b""
+            lines[index] = line[:-2]
+    for field in pairs[count:]:
+        line, kinds = written_line(field)
+        if kinds:
+            return b""
+        lines.insert(-2, line[:-2])
+    return b"\r\n".join(lines)
 
 
 def asks_for_h2c(head: RequestHead) -> bool:

@@ -15,6 +15,7 @@ from midstream.wire.h1.read import DEFAULT_LIMITS, Reader
 from midstream.wire.h1.section import Section
 from midstream.wire.h1.write import write_interim, write_request, write_response, write_trailers
 
+_HEADS = (RequestHead, ResponseHead)  # not a union, which would be made anew for each event
 _INTERIM_HEADS = 64
 """More interim responses than this to one request are no progress."""
 
@@ -45,7 +46,7 @@ class _Engine(Reader):
             return self._send_data(event.data)  # type: ignore[union-attr] # narrowed by `kind`, for speed
         if kind is End:
             return self._send_end()
-        if isinstance(event, RequestHead | ResponseHead):
+        if isinstance(event, _HEADS):
             return self._send_head(event)
         if isinstance(event, Trailers):
             self._trailer_out = event
