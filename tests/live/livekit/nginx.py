@@ -23,7 +23,7 @@ events {{ worker_connections 512; }}
 http {{
   access_log off;
   default_type application/octet-stream;
-  types {{ text/plain txt; text/html html; }}
+  types {{ text/plain txt; text/html html; text/css css; text/javascript js; image/png png; }}
   client_body_temp_path {directory}/body;
   proxy_temp_path {directory}/proxy;
   fastcgi_temp_path {directory}/fastcgi;
