@@ -6,7 +6,8 @@ TLS, go into a CONNECT tunnel; at last HTTP exchanges, or bytes relayed. Everyth
 
 import ipaddress
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from midstream.errors import UsageError
 from midstream.flow import Cert, Client, HTTPFlow, Server
@@ -49,6 +50,7 @@ UNREACHABLE_SECONDS = 2.0
 """How long a client of an unreachable server may take to ask over HTTP why."""
 OTHER_HTTP = frozenset({b"h2", b"h3", b"http/1.0", b"http/0.9", b"spdy/3.1", b"spdy/3"})
 """HTTP as we do not speak it to servers."""
+T = TypeVar("T")
 _log = logging.getLogger("midstream.proxy")
 
 
@@ -92,7 +94,7 @@ class ClientConnection:
         self._is_raw = mode.name == "reverse" and mode.scheme in {"tcp", "tls"}
         """Nothing is to be read as HTTP."""
         self._is_unreachable = False
-        self._is_dialling = False
+        self._waits_for_server = False
         self._is_waiting_for_client = False
         self._owner = ""
         self._http: Http1Client | None = None
@@ -314,7 +316,7 @@ class ClientConnection:
         is_time = self._is_server_tls and (self._is_opened or self._is_raw)
         if link is not None and is_time and not link.server.tls_established:
             try:
-                await secure_link(self.session, link, self._sni_for_server(), self._alpn_for_server())
+                await self._secure(link)
             except PeerError as error:
                 if self._is_raw:
                     raise
@@ -375,7 +377,7 @@ class ClientConnection:
     async def _tcp_layer(self) -> bool:
         self._link = link = self._link or await self._open_link()
         if self._is_server_tls and not link.server.tls_established:
-            await secure_link(self.session, link, self._sni_for_server(), self._alpn_for_server())
+            await self._secure(link)
         await self._relay(link)
         return False
 
@@ -499,7 +501,7 @@ class ClientConnection:
             link = self._link or await self._open_link()
             self._link = None
             if not link.server.tls_established:
-                await secure_link(session, link, sni, alpn)
+                await self._secure(link)
         except PeerError as error:
             # The client is told when it asks for something; a server may also never be asked, if an addon answers.
             _log.info("%s: certificate made without the server's: %s", authority_name(*self.way.destination), error)
@@ -610,16 +612,24 @@ class ClientConnection:
         return await self._dial(self.way.destination)
 
     async def _dial(self, destination: tuple[str, int]) -> Link:
-        """Connect; a client that leaves meanwhile ends that."""
-        self._is_dialling = True
+        server = Server(address=destination, via=self.via)
+        return await self._while_client_stays(open_link(self.session, server, self.client))
+
+    async def _secure(self, link: Link) -> None:
+        sni, alpn = self._sni_for_server(), self._alpn_for_server()
+        await self._while_client_stays(secure_link(self.session, link, sni, alpn))
+
+    async def _while_client_stays(self, waiting: Coroutine[Signal[Any], None, T]) -> T:
+        """Wait for the server; a client that leaves meanwhile ends that."""
+        self._waits_for_server = True
         self.peer.on_lost = self._client_lost
         try:
-            return await open_link(self.session, Server(address=destination, via=self.via), self.client)
+            return await waiting
         finally:
-            self._is_dialling = False
+            self._waits_for_server = False
 
     def _client_lost(self) -> None:
-        if self._is_dialling:
+        if self._waits_for_server:
             self._step.throw(ClientLeft())
 
     def _placeholder(self) -> Server:

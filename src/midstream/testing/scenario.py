@@ -14,9 +14,8 @@ def test_response_set_by_addon_never_reaches_upstream() -> None:
 ```
 """
 
-import tempfile
 from collections.abc import Awaitable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 from midstream.hooks.addons import Addons
@@ -201,6 +200,10 @@ class _LazyTls:
 
     @cached_property
     def _profiles(self) -> TlsProfiles:
-        self._directory = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        authority = CertificateAuthority.load_or_create(self._directory.name)
-        return TlsProfiles(self._options, CertStore(authority, custom=self._options.certs))
+        return TlsProfiles(self._options, CertStore(_authority(), custom=self._options.certs), environment={})
+
+
+@cache
+def _authority() -> CertificateAuthority:
+    """Return the authority of all scenarios; it is in memory only."""
+    return CertificateAuthority.create()

@@ -1,0 +1,322 @@
+"""Bytes that are relayed without being understood: TCP flows, their hooks, half-closes, back-pressure, time."""
+
+import pytest
+
+from midstream.addon import observe
+from midstream.proxy.stepper import Signal
+
+MODE = "reverse:tcp://server:7000"
+CLOSED = "the client closed the connection"
+
+
+class Tcp:
+    """Records the hooks of TCP flows, without changing anything."""
+
+    def __init__(self):
+        self.hooks = []
+        self.flows = []
+
+    def _heard(self, hook, flow):
+        self.hooks.append(hook)
+        if flow not in self.flows:
+            self.flows.append(flow)
+
+    @property
+    def flow(self):
+        return self.flows[-1]
+
+    @observe
+    def tcp_start(self, flow):
+        self._heard("start", flow)
+
+    @observe
+    def tcp_message(self, flow):
+        self._heard("message", flow)
+
+    @observe
+    def tcp_end(self, flow):
+        self._heard("end", flow)
+
+    @observe
+    def tcp_error(self, flow):
+        self._heard("error", flow)
+
+
+@pytest.fixture
+def tcp():
+    return Tcp()
+
+
+def contents(flow):
+    return [(message.from_client, message.content) for message in flow.messages]
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_bytes_pass_both_ways_and_both_ends_end_it(play, tcp, is_watched):
+    scenario = play(MODE, addons=[tcp] if is_watched else [])
+    client = scenario.client()
+    client.sends(b"\x00\x01hello")
+    (server,) = scenario.servers
+    assert server.address == ("server", 7000)
+    assert server.received() == b"\x00\x01hello"
+    server.sends(b"world")
+    assert client.received() == b"world"
+    client.ends()
+    assert server.was_told_the_end
+    assert not server.is_closed
+    server.ends()
+    assert client.is_closed
+    assert server.is_closed
+    if is_watched:
+        assert tcp.hooks == ["start", "message", "message", "end"]
+        assert contents(tcp.flow) == [(True, b"\x00\x01hello"), (False, b"world")]
+        assert tcp.flow.error is None
+        assert not tcp.flow.live
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_a_half_closed_client_still_gets_its_answer(play, tcp, is_watched):
+    scenario = play(MODE, addons=[tcp] if is_watched else [])
+    client = scenario.client()
+    client.sends(b"all I have to say")
+    client.ends()
+    (server,) = scenario.servers
+    assert server.was_told_the_end
+    server.sends(b"much ")
+    server.sends(b"to tell")
+    server.ends()
+    assert client.received() == b"much to tell"
+    assert client.is_closed
+
+
+def test_the_server_may_speak_first(play, tcp):
+    scenario = play(MODE, addons=[tcp])
+    client = scenario.client()
+    (server,) = scenario.servers
+    server.sends(b"220 hello\r\n")
+    assert client.received() == b"220 hello\r\n"
+    client.sends(b"EHLO me\r\n")
+    assert server.received() == b"EHLO me\r\n"
+
+
+def test_the_server_may_speak_first_in_a_connect_tunnel(play, tcp):
+    scenario = play(addons=[tcp])
+    client = scenario.client()
+    client.sends(b"CONNECT mail:25 HTTP/1.1\r\nHost: mail:25\r\n\r\n")
+    assert client.received().startswith(b"HTTP/1.1 200 ")
+    (server,) = scenario.servers
+    server.sends(b"220 hello\r\n")
+    assert client.received() == b"220 hello\r\n"
+    client.sends(b"QUIT\r\n")
+    assert server.received() == b"QUIT\r\n"
+    assert tcp.hooks == ["start", "message", "message"]
+
+
+def test_a_protocol_that_is_not_http_is_relayed_in_a_tunnel(play, tcp):
+    scenario = play(addons=[tcp])
+    client = scenario.client()
+    client.sends(b"CONNECT box:22 HTTP/1.1\r\nHost: box:22\r\n\r\nSSH-2.0-x\r\n")
+    assert client.received().startswith(b"HTTP/1.1 200 ")
+    assert scenario.servers[0].received() == b"SSH-2.0-x\r\n"
+
+
+def test_without_rawtcp_it_is_closed(play, tcp):
+    scenario = play(addons=[tcp], rawtcp=False)
+    client = scenario.client()
+    client.sends(b"CONNECT box:22 HTTP/1.1\r\nHost: box:22\r\n\r\nSSH-2.0-x\r\n")
+    assert client.received().endswith(b"\r\n\r\n")
+    assert client.is_closed
+    assert scenario.servers[0].received() == b""
+    assert tcp.hooks == []
+
+
+def test_a_message_can_be_changed_and_dropped(play):
+    class Edit:
+        def tcp_message(self, flow):
+            message = flow.messages[-1]
+            message.content = b"" if message.content == b"secret" else message.content.upper()
+
+    scenario = play(MODE, addons=[Edit()])
+    client = scenario.client()
+    for data in (b"one", b"secret", b"two"):
+        client.sends(data)
+    (server,) = scenario.servers
+    assert server.received() == b"ONETWO"
+    server.sends(b"back")
+    assert client.received() == b"BACK"
+
+
+def test_a_message_can_be_killed(play, tcp):
+    class Kill:
+        def tcp_message(self, flow):
+            flow.kill()
+
+    scenario = play(MODE, addons=[tcp, Kill()])
+    client = scenario.client()
+    client.sends(b"never arrives")
+    (server,) = scenario.servers
+    assert server.received() == b""
+    assert client.is_closed
+    assert server.is_closed
+    assert tcp.hooks == ["start", "message", "error"]
+
+
+@pytest.mark.parametrize("hook", ["tcp_start", "tcp_message"])
+def test_a_held_flow_waits_and_loses_nothing(play, tcp, hook):
+    class Hold:
+        pass
+
+    def hold(self, flow):
+        if not flow.metadata.get("was held"):
+            flow.metadata["was held"] = True
+            flow.intercept()
+
+    setattr(Hold, hook, hold)
+    scenario = play(MODE, addons=[tcp, Hold()])
+    client = scenario.client()
+    client.sends(b"one")
+    (server,) = scenario.servers
+    client.sends(b"two")
+    server.sends(b"answer")
+    assert server.received() == b""
+    scenario.advance(5000)
+    assert not client.is_closed, "the user may think as long as it takes"
+    tcp.flow.resume()
+    assert server.received() == b"onetwo"
+    assert client.received() == b"answer"
+
+
+@pytest.mark.parametrize("hook", ["tcp_start", "tcp_message"])
+def test_a_held_flow_can_be_killed(play, tcp, hook):
+    class Hold:
+        pass
+
+    setattr(Hold, hook, lambda self, flow: flow.intercept())
+    scenario = play(MODE, addons=[tcp, Hold()])
+    client = scenario.client()
+    client.sends(b"one")
+    tcp.flow.kill()
+    scenario.settle()
+    assert scenario.servers[0].received() == b""
+    assert client.is_closed
+    assert tcp.hooks[-1] == "error"
+
+
+def test_a_held_flow_ends_with_its_client(play, tcp):
+    class Hold:
+        def tcp_message(self, flow):
+            flow.intercept()
+
+    scenario = play(MODE, addons=[tcp, Hold()])
+    client = scenario.client()
+    client.sends(b"one")
+    client.leaves()
+    assert scenario.servers[0].is_closed
+    assert tcp.hooks[-1] == "error"
+
+
+def test_a_quiet_flow_can_be_killed_from_outside(play, tcp):
+    scenario = play(MODE, addons=[tcp])
+    client = scenario.client()
+    client.sends(b"one")
+    tcp.flow.kill()
+    scenario.settle()
+    assert client.is_closed
+    assert tcp.hooks == ["start", "message", "error"]
+
+
+def test_a_line_without_its_end_is_not_waited_for_for_ever(play, tcp):
+    scenario = play(addons=[tcp])
+    client = scenario.client()
+    client.sends(b"CONNECT box:23 HTTP/1.1\r\nHost: box:23\r\n\r\nlogin")
+    (server,) = scenario.servers
+    assert server.received() == b""
+    scenario.advance(5)
+    assert server.received() == b"login"
+    server.sends(b"password?")
+    assert client.received().endswith(b"\r\n\r\npassword?")
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_a_slow_reader_slows_the_other_side_down(play, tcp, is_watched):
+    scenario = play(MODE, addons=[tcp] if is_watched else [])
+    client = scenario.client()
+    client.sends(b"go")
+    (server,) = scenario.servers
+    client.transport.reads_slowly = True
+    sent = 0
+    while server.may_send:
+        server.sends(b"x" * 65536)
+        sent += 65536
+        assert sent < 10 * 2**20, "nothing pushed back"
+    got = b""
+    while len(got) < sent:
+        more = client.received()
+        assert more
+        got += more
+    assert server.may_send
+    assert len(got) == sent
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_a_relay_on_which_nothing_moves_is_closed(play, tcp, is_watched):
+    scenario = play(MODE, addons=[tcp] if is_watched else [], tcp_timeout=60)
+    client = scenario.client()
+    client.sends(b"one")
+    scenario.advance(50)
+    scenario.servers[0].sends(b"a sign of life")
+    scenario.advance(50)
+    assert not client.is_closed
+    scenario.advance(11)
+    assert client.is_closed
+    assert scenario.servers[0].is_closed
+    if is_watched:
+        assert "timed out" in tcp.flow.error.msg
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_a_broken_connection_is_an_error_of_the_flow(play, tcp, is_watched):
+    scenario = play(MODE, addons=[tcp] if is_watched else [])
+    client = scenario.client()
+    client.sends(b"one")
+    client.leaves()
+    assert scenario.servers[0].received() == b"one"
+    assert scenario.servers[0].is_closed
+    if is_watched:
+        assert tcp.hooks == ["start", "message", "error"]
+        assert tcp.flow.error.msg == CLOSED
+
+
+def test_messages_of_a_long_flow_make_room_for_new_ones(play, tcp):
+    scenario = play(MODE, addons=[tcp], body_memory=10_000)
+    client = scenario.client()
+    for number in range(20):
+        client.sends(bytes([number]) * 1000)
+    assert len(scenario.servers[0].received()) == 20_000
+    assert [content[:1] for _, content in contents(tcp.flow)] == [bytes([number]) for number in range(10, 20)]
+
+
+def test_a_server_that_cannot_be_reached_ends_the_connection(play, tcp):
+    scenario = play(MODE, addons=[tcp])
+    scenario.unreachable[("server", 7000)] = ConnectionRefusedError(111, "refused")
+    client = scenario.client()
+    assert client.is_closed
+    assert tcp.hooks == []
+
+
+def test_bytes_that_come_while_an_async_hook_thinks_are_kept(play):
+    gate = Signal()
+
+    class Think:
+        async def tcp_start(self, flow):
+            await gate
+
+    scenario = play(MODE, addons=[Think()])
+    client = scenario.client()
+    client.sends(b"one")
+    client.sends(b"two")
+    scenario.servers[0].sends(b"early")
+    gate.set(None)
+    scenario.settle()
+    assert scenario.servers[0].received() == b"onetwo"
+    assert client.received() == b"early"
