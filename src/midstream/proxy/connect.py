@@ -46,6 +46,7 @@ class ConnectExchange(Exchange):
         self._client.send(head)
         self._client.send(END)
         flow.live = False
+        flow.on_release = None
         self._around.enter_tunnel(flow, self._client.detach())
 
     async def _pass_refusal(self, refused: ParentRefused) -> None:

@@ -269,6 +269,8 @@ class ClientConnection:
             more = await reader.read()
             if not more:
                 break
+            if not data and self.way.destination is None:
+                self.peer.within(settings.header_timeout, "reading the first bytes")
             data += more
         self._is_waiting_for_client = False
         self.peer.within(0, "")
@@ -516,7 +518,7 @@ class ClientConnection:
         assert self.way.destination is not None
         if self.mode.name == "reverse" and not self.session.settings.keep_host_header:
             return server_name(self.way.destination[0])
-        return self._sni or server_name(self.way.destination[0])
+        return server_name(self._sni or "") or server_name(self.way.destination[0])
 
     def _alpn_for_server(self) -> tuple[bytes, ...]:
         """Return the protocols to offer: HTTP as we speak it, and whatever the client speaks that is not HTTP."""
@@ -691,5 +693,5 @@ def server_name(host: str) -> str | None:
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return host
+        return host or None
     return None

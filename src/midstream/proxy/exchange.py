@@ -39,6 +39,10 @@ class Exchange:
     """Pieces of the request body that were read before it was decided to stream it; None if it is not streamed."""
     _is_answered = False
     """The head of the final response has been sent."""
+    _telling = 0
+    """How many of our two coroutines are calling hooks."""
+    _held: tuple[Signal[None], ...] = ()
+    """What they wait for, if the flow is intercepted."""
 
     def __init__(self, session: Session, around: Surroundings, client: Http1Client, head: RequestHead) -> None:
         self.head = head
@@ -343,7 +347,9 @@ class Exchange:
         if original is None or came is None or response.edited:
             content = response.raw_content or b""
             size = len(content) if came is None or response.edited else came.body_size
-            client.send(response_head(response, came, size), Data(content))
+            client.send(response_head(response, came, size))
+            self._is_answered = True
+            client.send(Data(content))
             send_end(client, response)
         else:
             client.send(came if came.block else response_head(response, came, came.body_size), original, END)
@@ -383,31 +389,37 @@ class Exchange:
         """Call hooks; hold the flow if one of them intercepted it, and end it if one killed it."""
         flow = self.flow
         request, response = flow.request, flow.response
-        await dispatch(handlers, flow)
+        self._telling += 1
+        try:
+            await dispatch(handlers, flow)
+        finally:
+            self._telling -= 1
         if flow.request is not request:
             flow.request.headers.edited = True  # nothing of it is what came
         if flow.response is not response and flow.response is not None:
             flow.response.headers.edited = True
+        flow.on_release = self._released
         if flow.intercepted:
-            await self._hold()
+            held: Signal[None] = Signal()
+            self._held = (*self._held, held)
+            await held
         if flow.error is not None:
             raise Failed(flow.error.msg, 0)
 
-    async def _hold(self) -> None:
-        """Wait until the flow is released; request and response hooks may both hold it."""
-        released: Signal[None] = Signal()
-        before = self.flow.on_release
-
-        def release() -> None:
-            released.set(None)
-            if before is not None:
-                before()
-
-        self.flow.on_release = release
-        await released
+    def _released(self) -> None:
+        """Go on with a flow that was held; end one that was killed while no hook had it."""
+        flow = self.flow
+        held, self._held = self._held, ()
+        if held:
+            flow.on_release = self._released
+        for signal in held:
+            signal.set(None)
+        if not held and not self._telling and flow.error is not None:
+            self._step.throw(Failed(flow.error.msg, 0))
 
     def _finish(self) -> None:
         self.flow.live = False
+        self.flow.on_release = None
         if self._upload is not None and not self._upload.is_done:
             self._client.say_close()
             self._stop_upload()
@@ -417,6 +429,7 @@ class Exchange:
     async def _fail(self, failure: Failed) -> None:
         """End the exchange in an error: on the record, to the hooks, and for the client."""
         flow = self.flow
+        flow.on_release = None
         self._stop_upload()
         self._drop_server()
         if flow.error is None:
@@ -476,8 +489,11 @@ async def refuse_request(session: Session, around: Surroundings, client: Http1Cl
     flow = HTTPFlow(around.client, Server(address=around.way.destination, via=around.via), live=False)
     flow.request = Request("", 0, b"", b"", b"", b"", b"HTTP/1.1", Headers(), None, None, session.time())
     flow.error = Error(f"the request cannot be read: {error}", session.time())
-    if session.hooks.error:
-        await dispatch(session.hooks.error, flow)
+    try:
+        if session.hooks.error:
+            await dispatch(session.hooks.error, flow)
+    except ClientLeft:
+        return
     head, body = refusal(error.status, str(error))
     client.say_close()
     client.send(head)

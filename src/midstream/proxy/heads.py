@@ -1,6 +1,7 @@
 """From flow messages back to heads for the wire: the original where nothing changed, else what hooks made of it."""
 
 from midstream.flow import Request, Response
+from midstream.flow import status as phrases
 from midstream.proxy.target import Target, join_authority
 from midstream.wire.events import Fields, RequestHead, ResponseHead
 from midstream.wire.h1.hop import end_to_end
@@ -51,7 +52,10 @@ def response_head(response: Response, came: ResponseHead | None, body_size: int 
             return ResponseHead(data.status_code, data.reason, data.http_version, pairs, body_size, block)
     fields = end_to_end(response.headers.pairs, keep_upgrade=data.status_code == 101)
     odd_lines = came.odd_lines if came is not None else None
-    return ResponseHead(data.status_code, data.reason, data.http_version, fields, body_size, odd_lines=odd_lines)
+    reason = data.reason
+    if not reason and not data.http_version.startswith(b"HTTP/1"):
+        reason = phrases.reason(data.status_code).encode("latin-1")  # there are none in HTTP/2
+    return ResponseHead(data.status_code, reason, data.http_version, fields, body_size, odd_lines=odd_lines)
 
 
 def patched(block: bytes, came: Fields, pairs: Fields) -> bytes:
