@@ -20,8 +20,8 @@ async def shake(peer: Peer, reader: ByteReader, endpoint: TlsEndpoint) -> None:
     peer.write(endpoint.start())
     plain = b""
     while not endpoint.is_established:
-        data = await reader.read()
         try:
+            data = await _read(peer, reader, endpoint)
             if data:
                 plain = endpoint.receive(data)
             else:
@@ -31,6 +31,16 @@ async def shake(peer: Peer, reader: ByteReader, endpoint: TlsEndpoint) -> None:
     peer.push_tls(endpoint)
     peer.has_ended |= endpoint.is_closed
     reader.unread(plain)
+
+
+async def _read(peer: Peer, reader: ByteReader, endpoint: TlsEndpoint) -> bytes:
+    """Read; a connection that breaks tells what one that ends would: often that the peer does not trust us (TLS-29)."""
+    try:
+        return await reader.read()
+    except PeerError:
+        if peer.is_lost:
+            endpoint.eof()
+        raise
 
 
 async def shake_with_client(

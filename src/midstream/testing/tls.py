@@ -48,7 +48,8 @@ class TlsPeer:
 
     def shake(self, *others: "TlsPeer") -> Self:
         """Take turns, with `others` if their handshakes wait for each other, until nothing more comes."""
-        while sum(peer.turn() for peer in (self, *others)):
+        peers: list[TlsPeer] = [self, *others]
+        while sum(peer.turn() for peer in peers):
             pass
         return self
 
