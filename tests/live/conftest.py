@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # test directories are no packag
 
 from livekit.authority import Authority
 from livekit.browser import Chromium
+from livekit.command import Command
 from livekit.curl import Curl
 from livekit.nginx import NginxOrigin
 from livekit.parent import HttpParent, SocksParent
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from livekit.running import RunningProxy
 
 HERE = Path(__file__).parent
-Stoppable = TypeVar("Stoppable", ScriptedOrigin, HttpParent, SocksParent, "RunningProxy")
+Stoppable = TypeVar("Stoppable", ScriptedOrigin, HttpParent, SocksParent, Command, "RunningProxy")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -117,6 +118,27 @@ def proxy(stack: ExitStack, confdir: Path, authority: Authority) -> "Callable[..
     def make(mode: str | list[str] = "regular", *, addons: tuple[object, ...] = (), **options: Any) -> "RunningProxy":
         settings = {"ssl_verify_upstream_trusted_ca": str(authority.path), **options}
         return _stopped_by(stack, RunningProxy(confdir, mode, addons, **settings))
+
+    return make
+
+
+@pytest.fixture
+def command(stack: ExitStack, tmp_path: Path) -> Callable[..., Command]:
+    """Start the command: `command("options", "--json")`; an environment may be given by name."""
+
+    def make(*arguments: str, **environment: str) -> Command:
+        return _stopped_by(stack, Command(*arguments, home=tmp_path, environment=environment))
+
+    return make
+
+
+@pytest.fixture
+def dump(command: Callable[..., Command], confdir: Path, authority: Authority) -> Callable[..., Command]:
+    """Start `midstream dump` on a free port with the session's CA; it trusts the origins' authority."""
+
+    def make(*arguments: str, **environment: str) -> Command:
+        trust = f"ssl_verify_upstream_trusted_ca={authority.path}"
+        return command("dump", "-p", "0", "--confdir", str(confdir), "--set", trust, *arguments, **environment)
 
     return make
 

@@ -1,6 +1,6 @@
 """`midstream dump`: run the proxy and print what passes."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +9,9 @@ from midstream.cli.logs import log_to_terminal
 from midstream.cli.notices import start_lines
 from midstream.cli.serve import run_in_loop, started, until_stopped
 from midstream.options import Options
+
+if TYPE_CHECKING:
+    from midstream.engine import Engine
 
 
 @option_flags
@@ -28,7 +31,12 @@ async def _serve(options: Options) -> int:
     from midstream.addons import dump_addons  # noqa: PLC0415 - only needed once the options are known to be good
 
     async with started(options, dump_addons(options)) as engine:
-        if options.termlog_verbosity != "error":
-            for line in start_lines(options, engine.listeners):
-                click.echo(line, err=True)
-        return await until_stopped(engine.serve_forever())
+        return await until_stopped(_announce(options, engine))
+
+
+async def _announce(options: Options, engine: "Engine") -> None:
+    """Say that the proxy is there, and be there; whoever reads it may send a signal at once."""
+    if options.termlog_verbosity != "error":
+        for line in start_lines(options, engine.listeners):
+            click.echo(line, err=True)
+    await engine.serve_forever()
