@@ -118,6 +118,12 @@ class Exchange:
         if around.host_field is not None and head.host != around.host_field:
             self.flow.client_authority = head.host
             headers["Host"] = around.host_field
+        elif target.host_field is not None:
+            # Hooks see what is sent (RFC 9112 §3.2.2); that another name came is among the faults.
+            if head.host is None:
+                headers.insert(0, b"Host", target.host_field)
+            else:
+                headers["Host"] = target.host_field
         if head.faults:
             self._annotate(head.faults)
 
@@ -234,12 +240,13 @@ class Exchange:
             content = request.raw_content
             if head.expects_continue:
                 request.headers.pop("expect", None)  # it has been answered
-        if not content:
-            server.send(request_head(request, head, self._target, 0, is_for_parent=is_for_parent), END)
-            return
+        content = content or b""
         out = request_head(request, head, self._target, len(content), is_for_parent=is_for_parent)
-        server.send(out, Data(content))
-        send_end(server, request)
+        if request.trailers is None:
+            server.send_whole(out, content)
+        else:
+            server.send(out, Data(content))
+            send_end(server, request)
 
     async def _stream_request(self, server: Http1Server) -> None:
         """Forward the request body as it comes."""
@@ -347,13 +354,18 @@ class Exchange:
         if original is None or came is None or response.edited:
             content = response.raw_content or b""
             size = len(content) if came is None or response.edited else came.body_size
-            client.send(response_head(response, came, size))
+            head = response_head(response, came, size)
+        else:
+            content = original.data
+            head = came if came.block else response_head(response, came, came.body_size)
+        if response.trailers is None:
+            client.send_whole(head, content)
+            self._is_answered = True
+        else:
+            client.send(head)
             self._is_answered = True
             client.send(Data(content))
             send_end(client, response)
-        else:
-            client.send(came if came.block else response_head(response, came, came.body_size), original, END)
-        self._is_answered = True
 
     async def _answer(self) -> None:
         """Send a response that a hook made instead of the server's."""

@@ -16,20 +16,18 @@ def request_head(
     `is_for_parent` is for a parent HTTP proxy that gets clear-text requests: the target is a whole URL, and
     Proxy-Authorization is for it.
     """
-    if came.block and target.host_field is None and not is_for_parent and not request.edited:
+    if came.block and not is_for_parent and not request.edited:
         path = target.path or came.target
         if path is came.target and body_size == came.body_size:
             return came
         return RequestHead(came.method, path, came.version, came.headers, body_size, came.block)
     data = request.data
-    if came.block and target.host_field is None and not is_for_parent:
+    if came.block and not is_for_parent:
         pairs = request.headers.pairs
         block = patched(came.block, came.headers, pairs)
         if block:
             return RequestHead(data.method, data.path or came.target, data.http_version, pairs, body_size, block)
     fields = _request_fields(request, came, is_for_parent=is_for_parent)
-    if target.host_field is not None and not request.headers.edited:
-        fields = _with_host(fields, target.host_field)
     if is_for_parent:
         authority = data.authority or request.headers.get("host", "").encode() or _authority(request)
         path = data.scheme + b"://" + authority + data.path
@@ -95,15 +93,6 @@ def _request_fields(request: Request, came: RequestHead, *, is_for_parent: bool)
     if is_for_parent:
         fields += [pair for pair in pairs if pair[0].lower() == b"proxy-authorization"]
     return fields
-
-
-def _with_host(fields: Fields, host: bytes) -> Fields:
-    """Replace the Host field where it stands; put it first if there is none."""
-    for index, (name, _) in enumerate(fields):
-        if name.lower() == b"host":
-            rest = [pair for pair in fields[index + 1 :] if pair[0].lower() != b"host"]
-            return [*fields[:index], (name, host), *rest]
-    return [(b"Host", host), *fields]
 
 
 def _authority(request: Request) -> bytes:

@@ -12,7 +12,7 @@ from midstream.proxy.settings import Settings
 from midstream.proxy.stepper import Step
 from midstream.proxy.streams import Inbox
 from midstream.wire.errors import Fault, PeerError
-from midstream.wire.events import End, Event, RequestHead, Reset
+from midstream.wire.events import End, Event, RequestHead, Reset, ResponseHead
 from midstream.wire.h1.engine import ClientFacing, ServerFacing
 
 PIPELINE_BYTES = 65_536
@@ -100,6 +100,9 @@ class Http1Client:
     def send(self, *events: Event) -> None:
         for event in events:
             self.peer.write(self._engine.send(event))
+
+    def send_whole(self, head: RequestHead | ResponseHead, body: bytes) -> None:
+        self.peer.write(self._engine.send_whole(head, body))
 
     @property
     def is_full(self) -> bool:
@@ -290,6 +293,9 @@ class Http1Server:
     def send(self, *events: Event) -> None:
         for event in events:
             self.peer.write(self._engine.send(event))
+
+    def send_whole(self, head: RequestHead | ResponseHead, body: bytes) -> None:
+        self.peer.write(self._engine.send_whole(head, body))
 
     @property
     def is_full(self) -> bool:

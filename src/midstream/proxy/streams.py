@@ -8,7 +8,7 @@ from collections.abc import Generator
 from typing import Protocol
 
 from midstream.proxy.stepper import Step, Waitable
-from midstream.wire.events import END, Data, Event
+from midstream.wire.events import END, Data, Event, RequestHead, ResponseHead
 
 EMPTY = Data(b"")
 INBOX_BYTES = 262_144
@@ -24,6 +24,9 @@ class Stream(Protocol):
 
     def send(self, *events: Event) -> None:
         """Write events; they leave together at the end of the loop's turn."""
+
+    def send_whole(self, head: RequestHead | ResponseHead, body: bytes) -> None:
+        """Write a message that is complete and has no trailers."""
 
     @property
     def is_full(self) -> bool:

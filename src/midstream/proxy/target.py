@@ -16,6 +16,7 @@ from midstream.wire.events import RequestHead
 Scheme: TypeAlias = Literal["http", "https"]
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+_IPV6 = re.compile(rb"[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+(?:%[\w.~-]+)?", re.ASCII)
 _FORBIDDEN = re.compile(rb"[\x00-\x20\x7f/?#@\\<>\"^`{|}]")
 
 
@@ -100,6 +101,8 @@ def _authority_form(target: bytes, way: Way) -> Target:
     host, port = split_authority(target)
     if port is None:
         raise PeerError("CONNECT needs host:port as its target", "RFC 9110 §9.3.6")
+    if not way.is_explicit and way.destination is not None:
+        host, port = way.destination  # whoever is there is asked, not we
     return Target(way.scheme, host, port, target, b"", None)
 
 
@@ -135,7 +138,7 @@ def split_authority(authority: bytes) -> tuple[str, int | None]:
     if authority.startswith(b"["):
         inner, bracket, rest = authority[1:].partition(b"]")
         port_text = rest[1:] if rest.startswith(b":") else rest
-        if not bracket or (rest and not rest.startswith(b":")) or not re.fullmatch(rb"[0-9A-Fa-f:.%\w-]+", inner):
+        if not bracket or (rest and not rest.startswith(b":")) or not _IPV6.fullmatch(inner):
             raise PeerError(f"expected [IPv6]:port, got {authority[:80].decode('latin-1')!r}", "RFC 3986 §3.2.2")
         return inner.decode("ascii", "replace").lower(), _port(port_text)
     name, _, port_text = authority.partition(b":")

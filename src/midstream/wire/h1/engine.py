@@ -32,6 +32,8 @@ class _Engine(Reader):
         self._framing: int | None = None
         """How the body being sent is framed, a size being what is left of it; None while none is being sent."""
         self._is_sent = False
+        self._method = b""
+        """Of the request of this exchange, once it is known."""
         self._trailer_out: Trailers | None = None
 
     def send(self, event: Event) -> bytes:
@@ -56,21 +58,32 @@ class _Engine(Reader):
             return b""
         raise UsageError(f"{kind.__name__} cannot be sent.")
 
+    def send_whole(self, head: RequestHead | ResponseHead, body: bytes) -> bytes:
+        """Turn a message into bytes that is complete and has no trailers: `send` of its head, its body and its end, in one.
+
+        Raises:
+            UsageError: as `send`; nothing counts as sent then.
+
+        """
+        wire = self._send_head(head)
+        if self._framing == len(body):
+            self._framing = None
+            self._is_sent = True
+            return wire + body
+        return b"".join((wire, self._send_data(body), self._send_end()))
+
     def next_message(self) -> list[Event]:
         """Start on the next exchange of this connection; return what has come of it already."""
         if self._step != self._rest:
             return []
         self._is_sent = False
         self._framing = None
+        self._method = b""
         self._start_over()
         events = self._advance() if self.buffered else []
         if self._peer_is_done:
             self._end_of_input(events)
         return events
-
-    @property
-    def _is_over(self) -> bool:
-        return self._is_sent and self._step == self._rest
 
     def _send_head(self, head: RequestHead | ResponseHead) -> bytes:
         raise NotImplementedError
@@ -111,7 +124,6 @@ class ClientFacing(_Engine):
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, profile: Profile = Profile.LENIENT) -> None:
         super().__init__(limits, profile)
-        self._method = b""
         self._is_modern = True
 
     @property
@@ -119,7 +131,9 @@ class ClientFacing(_Engine):
         """True if this exchange is over, or none has begun, and another may follow."""
         if not self._keeps or self.close_after or (self._peer_is_done and not self.buffered):
             return False
-        return self._is_over or (self._step == self._head and not self.buffered and self._framing is None)
+        if self._is_sent and self._step == self._rest:
+            return True
+        return self._step == self._head and not self.buffered and self._framing is None
 
     def release(self) -> bytes:
         """Hand out the bytes not parsed and retire; what follows is not HTTP."""
@@ -169,7 +183,6 @@ class ServerFacing(_Engine):
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, profile: Profile = Profile.LENIENT) -> None:
         super().__init__(limits, profile)
-        self._method = b""
         self._interims = 0
         self._step = self._idle
 
@@ -178,7 +191,7 @@ class ServerFacing(_Engine):
         """True if this exchange is over, or none has begun, and another request may be sent."""
         if not self._keeps or self.close_after or self._peer_is_done or self.buffered:
             return False
-        return self._is_over or self._step == self._idle
+        return (self._is_sent and self._step == self._rest) or self._step == self._idle
 
     @property
     def is_sent(self) -> bool:
