@@ -11,7 +11,6 @@ from midstream.addon import HTTPFlow, Options, observe
 from midstream.addons.mode import mode_name
 
 NAMES = frozenset({b"location", b"content-location", b"set-cookie", b"alt-svc"})
-LENGTHS = frozenset(map(len, NAMES))
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _ALTERNATIVE = re.compile(r'"([^":\s]*|\[[^\]"]*\]):(\d+)"')
 
@@ -35,8 +34,7 @@ class Reverse:
     @observe
     def responseheaders(self, flow: HTTPFlow) -> None:
         assert flow.response is not None
-        pairs = flow.response.headers.pairs
-        if not any(len(name) in LENGTHS and name.lower() in NAMES for name, _ in pairs):
+        if NAMES.isdisjoint([name.lower() for name, _ in flow.response.headers.pairs]):
             return
         if mode_name(flow.client_conn) == "reverse" and flow.server_conn.address is not None:
             self._rewrite(flow, Names(flow))

@@ -230,6 +230,8 @@ class MemoryEndpoint:
             for portion in _portions(data):
                 self._incoming.write(portion)
                 self._drain(pieces)
+            if len(pieces) == 1 and not self._kept:
+                return pieces[0]
         except ssl.SSLError as error:
             raise self._failure(error, b"".join(pieces)) from error
         if self._kept:
