@@ -304,7 +304,11 @@ def test_run_leaves_with_the_exit_code_of_the_command(command, confdir, authorit
 
 
 def test_run_passes_ctrl_c_on(command, confdir, authority):
-    patient = "import signal, sys\nprint('ready', flush=True)\ntry:\n  signal.pause()\nexcept KeyboardInterrupt:\n  sys.exit(5)"
+    patient = (
+        "import signal, sys\n"
+        "try:\n  print('ready', flush=True)\n  signal.pause()\n"
+        "except KeyboardInterrupt:\n  sys.exit(5)\n"
+    )
     running = in_proxy(command, confdir, authority, sys.executable, "-c", patient)
     running.wait_for("^ready$")
     running.interrupt()

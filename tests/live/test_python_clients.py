@@ -195,10 +195,25 @@ def test_httpx_through_socks(proxy, nginx_origin):
 # aiohttp.
 
 
+class WaitingConnector(aiohttp.TCPConnector):
+    """A connector that remembers its connections: saying goodbye in TLS takes longer than closing a session does."""
+
+    async def _create_connection(self, *args):
+        made = await super()._create_connection(*args)
+        self.__dict__.setdefault("made", []).append(made)
+        return made
+
+    async def gone(self):
+        closing = [connection.closed for connection in self.__dict__.get("made", ())]
+        await asyncio.gather(*(future for future in closing if future is not None), return_exceptions=True)
+
+
 @asynccontextmanager
 async def aiohttp_session():
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(WAIT)) as session:
+    connector = WaitingConnector()
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(WAIT)) as session:
         yield session
+    await connector.gone()
 
 
 def test_aiohttp(proxy, nginx_origin):

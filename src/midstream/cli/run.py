@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import os
 import signal
 import sys
@@ -92,17 +91,38 @@ async def _run(options: Options, command: Sequence[str], no_proxy: str) -> int:
 
 async def run_child(command: Sequence[str], environment: Mapping[str, str], output: int | None = None) -> int:
     """Run a command to its end, passing signals on, and return its exit code as shells count it."""
-    try:
-        child = await asyncio.create_subprocess_exec(*command, env=environment, stdout=output)
-    except FileNotFoundError:
-        click.echo(f"midstream: {command[0]}: command not found", err=True)
-        return NOT_FOUND
-    except PermissionError:
-        click.echo(f"midstream: {command[0]}: not executable", err=True)
-        return NOT_EXECUTABLE
-    with signals_caught(functools.partial(pass_on, child), "SIGINT", "SIGTERM", "SIGHUP"):
+    passer = Passer()
+    with signals_caught(passer.pass_on, "SIGINT", "SIGTERM", "SIGHUP"):
+        try:
+            child = await asyncio.create_subprocess_exec(*command, env=environment, stdout=output)
+        except FileNotFoundError:
+            click.echo(f"midstream: {command[0]}: command not found", err=True)
+            return NOT_FOUND
+        except PermissionError:
+            click.echo(f"midstream: {command[0]}: not executable", err=True)
+            return NOT_EXECUTABLE
+        passer.lead_to(child)
         code = await child.wait()
     return code if code >= 0 else 128 - code
+
+
+class Passer:
+    """Passes signals on to a child, those too that came while it was being started."""
+
+    def __init__(self) -> None:
+        self._child: Child | None = None
+        self._early: list[signal.Signals] = []
+
+    def lead_to(self, child: Child) -> None:
+        self._child = child
+        for number in self._early:
+            pass_on(child, number)
+
+    def pass_on(self, number: signal.Signals) -> None:
+        if self._child is None:
+            self._early.append(number)
+        else:
+            pass_on(self._child, number)
 
 
 def pass_on(child: Child, number: signal.Signals) -> None:

@@ -157,6 +157,15 @@ def test_the_terminal_itself_signals_the_command(monkeypatch, at_terminal, count
     assert len(child.got) == count
 
 
+def test_signals_wait_for_the_command_to_be_there(monkeypatch):
+    monkeypatch.setattr(module, "_is_at_terminal", lambda: False)
+    passer, child = module.Passer(), GoneChild()
+    passer.pass_on(signal.SIGINT)
+    passer.lead_to(child)
+    passer.pass_on(signal.SIGTERM)
+    assert child.got == [signal.SIGINT, signal.SIGTERM]
+
+
 def test_no_terminal(monkeypatch):
     with open(os.devnull) as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
