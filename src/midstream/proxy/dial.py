@@ -5,7 +5,6 @@ import socket
 
 from midstream.errors import UsageError
 from midstream.flow import Client, ConnectionState, Server
-from midstream.flow.connection import Address
 from midstream.hooks.data import ServerConnectionHookData
 from midstream.hooks.table import dispatch
 from midstream.proxy.failure import ClientLeft
@@ -131,7 +130,7 @@ async def _connect(session: Session, server: Server) -> Peer:
     server.peername = peer.address_of("peername")
     server.sockname = peer.address_of("sockname")
     try:
-        _refuse_own(session, *(server.peername or (host, port))[:2], near=server.sockname)
+        _refuse_own(session, *(server.peername or (host, port))[:2])
     except NotAllowed:
         peer.abort()
         raise
@@ -146,9 +145,9 @@ def _cause(error: OSError) -> str:
     return error.strerror or str(error) or type(error).__name__
 
 
-def _refuse_own(session: Session, host: str, port: int, *, near: Address | None = None) -> None:
-    """Refuse to connect to ourselves, under whatever name (MD-01); `near` is our end of a connection that was made."""
-    if session.is_own(host, port, near=near):
+def _refuse_own(session: Session, host: str, port: int) -> None:
+    """Refuse to connect to ourselves (MD-01): asked before by address, and after by where a name has led to."""
+    if session.is_own(host, port):
         where = authority_name(host, port)
         raise NotAllowed(f"{where} is this proxy itself; a request to it would come back for ever", status=502)
 

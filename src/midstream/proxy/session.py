@@ -1,6 +1,7 @@
 """What all connections of one engine share, passed along explicitly: there is no other shared state."""
 
 import ipaddress
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -89,12 +90,8 @@ class Session:
         self.policy = Policy(self.options)
         self._balancers = _networks(self.options.proxy_protocol)
 
-    def is_own(self, host: str, port: int, *, near: Address | None = None) -> bool:
-        """True if the engine itself listens there (MD-01).
-
-        `near` is our end of a connection to there: between two addresses of one machine both ends are the same. Names
-        other than localhost are known only then, by the address that they led to.
-        """
+    def is_own(self, host: str, port: int) -> bool:
+        """True if the engine itself listens at this address (MD-01); of names only localhost is known."""
         bound = {own_host.partition("%")[0] for own_host, own_port in self.own_addresses if own_port == port}
         if not bound:
             return False
@@ -104,8 +101,7 @@ class Session:
         wildcard = "0.0.0.0" if address.version == 4 else "::"  # noqa: S104 - recognised, not bound
         if str(address) in bound or (address.is_unspecified and {"127.0.0.1", "::1"} & bound):
             return True
-        is_here = address.is_loopback or address.is_unspecified
-        return wildcard in bound and (is_here or (near is not None and address == _plain_address(near[0])))
+        return wildcard in bound and (address.is_loopback or _is_of_this_machine(host))
 
     def trusts_proxy_line(self, peername: Address | None) -> bool:
         """True if whoever connects from there begins with a PROXY line that is to be believed."""
@@ -139,6 +135,16 @@ class Session:
         server.timestamp_end = self.time()
         server.state = ConnectionState.CLOSED
         self.tell(self.hooks.server_disconnected, ServerConnectionHookData(server, client))
+
+
+def _is_of_this_machine(host: str) -> bool:
+    """Ask the system whether it has this address: only then can a socket be bound to it."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True
 
 
 def _plain_address(text: str) -> IpAddress | None:
