@@ -20,6 +20,8 @@ class ConnectExchange(Exchange):
         if hooks.http_connect:
             await self._tell(hooks.http_connect)
         if flow.response is not None and not 200 <= flow.response.status_code < 300:
+            if hooks.http_connect_error:
+                await self._tell(hooks.http_connect_error)
             self._send_response(None)
             self._finish()
             return
