@@ -46,7 +46,7 @@ def warmed_up(play, **kwargs):
         (b"HTTP/1.1\r\nHost: a\r\nConnection: close", b"HTTP/1.1 200 OK\r\n", False, True),
         (b"HTTP/1.1\r\nHost: a\r\nConnection: keep-alive", b"HTTP/1.1 200 OK\r\nConnection: close\r\n", True, False),
         (b"HTTP/1.0", b"HTTP/1.0 200 OK\r\n", False, False),
-        (b"HTTP/1.0\r\nConnection: keep-alive", b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n", True, False),
+        (b"HTTP/1.0\r\nConnection: keep-alive", b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n", True, True),
         (b"HTTP/1.1\r\nHost: a", b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n", True, True),
         (b"HTTP/1.1\r\nHost: a", b"HTTP/1.0 200 OK\r\n", True, False),
     ],

@@ -12,7 +12,7 @@ from midstream.flow import Annotation, Error, Headers, HTTPFlow, Request, Respon
 from midstream.hooks.table import Handler, Handlers, dispatch
 from midstream.proxy.bodies import check_size, collect, forward, reason_to_hold, send_end
 from midstream.proxy.failure import ClientLeft, Failed, client_failure, server_failure
-from midstream.proxy.heads import asks_for_h2c, request_head, response_head
+from midstream.proxy.heads import asks_for_h2c, request_head, response_head, set_host
 from midstream.proxy.http1 import Http1Client, Http1Server
 from midstream.proxy.refusal import refusal
 from midstream.proxy.session import Session
@@ -92,12 +92,15 @@ class Exchange:
         """Make the flow."""
         session, head, around = self._session, self.head, self._around
         now = session.time()
-        headers = Headers.wrap(head.headers)
+        named = head.host
         try:
             self._target = target = resolve(head, around.way, self._settings.profile)
         except PeerError:
+            headers = Headers.wrap(head.headers)
             self._make_flow(Request("", 0, head.method, b"", b"", head.target, head.version, headers, None, None, now))
             raise
+        if (host := around.host_field or target.host_field) is not None and host != named:
+            set_host(head, host)  # hooks see what is sent
         is_whole = head.body_size == 0
         self._make_flow(
             Request(
@@ -108,22 +111,15 @@ class Exchange:
                 target.authority,
                 target.path,
                 head.version,
-                headers,
+                Headers.wrap(head.headers),
                 b"" if is_whole else None,
                 None,
                 now,
                 now if is_whole else None,
             )
         )
-        if around.host_field is not None and head.host != around.host_field:
-            self.flow.client_authority = head.host
-            headers["Host"] = around.host_field
-        elif target.host_field is not None:
-            # Hooks see what is sent (RFC 9112 §3.2.2); that another name came is among the faults.
-            if head.host is None:
-                headers.insert(0, b"Host", target.host_field)
-            else:
-                headers["Host"] = target.host_field
+        if around.host_field is not None and named != around.host_field:
+            self.flow.client_authority = named
         if head.faults:
             self._annotate(head.faults)
 

@@ -56,6 +56,23 @@ def response_head(response: Response, came: ResponseHead | None, body_size: int 
     return ResponseHead(data.status_code, reason, data.http_version, fields, body_size, odd_lines=odd_lines)
 
 
+def set_host(head: RequestHead, host: bytes) -> None:
+    """Put `host` into the Host field of a head that has just come, where it stands; first if there is none."""
+    fields = head.headers
+    for index, field in enumerate(fields):
+        if field[0].lower() == b"host":
+            fields[index] = (field[0], host)
+            if head.block:
+                lines = head.block.split(b"\r\n")
+                lines[index] = b"%b: %b" % fields[index]
+                head.block = b"\r\n".join(lines)
+            break
+    else:
+        fields.insert(0, (b"Host", host))
+        head.block = b"Host: %b\r\n%b" % (host, head.block) if head.block else b""
+    head.host = host
+
+
 def patched(block: bytes, came: Fields, pairs: Fields) -> bytes:
     """Return a forwardable block with the fields that hooks replaced or appended; nothing where more was changed.
 
