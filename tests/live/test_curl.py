@@ -497,3 +497,92 @@ def test_passwords_of_the_server_are_none_of_our_business(proxy, scripted_origin
     arguments = ("--proxy-user", "anna:secret", "--digest", "--user", "u:p")
     assert curl(origin.url(), *arguments, proxy=running.url).body == b"ok"
     assert b"\r\nAuthorization: Digest username" in origin.received
+
+
+# Ways to speak to a proxy.
+
+
+def test_a_proxy_spoken_to_in_tls(proxy, nginx_origin, curl):
+    running = proxy()
+    secure = running.url.replace("http:", "https:")
+    assert curl(nginx_origin.http("/small"), proxy=secure, ca=running.ca).body == SMALL
+    inside = curl(nginx_origin.https("/text.txt"), proxy=secure, ca=running.ca)
+    assert (inside.body, inside.facts["ssl_verify_result"], inside.facts["proxy_ssl_verify_result"]) == (TEXT, 0, 0)
+    upload = curl(nginx_origin.https("/upload/twice"), "-T", "-", proxy=secure, ca=running.ca, stdin=b"x" * 10**6)
+    assert upload.status == 201
+    assert nginx_origin.uploaded("twice") == b"x" * 10**6
+
+
+def test_a_tunnel_asked_for_in_http_1_0(proxy, nginx_origin, curl):
+    running = proxy()
+    through = ("--proxy1.0", running.url.removeprefix("http://"))
+    assert curl(nginx_origin.https("/small"), *through, proxy=running.url, ca=running.ca).body == SMALL
+
+
+def test_fields_for_the_proxy_stay_with_it(proxy, scripted_origin, curl):
+    origin = scripted_origin(OK, OK)
+    running = proxy()
+    for tunnel in ((), ("--proxytunnel",)):
+        answer = curl(origin.url(), *tunnel, "--proxy-header", "Proxy-Connection: Keep-Alive", proxy=running.url)
+        assert answer.body == b"ok"
+    assert all(b"proxy-connection" not in made.received.lower() for made in origin.connections)
+
+
+def test_an_upgrade_to_h2c_is_not_offered_to_the_server(proxy, scripted_origin, curl):
+    origin = scripted_origin(OK)
+    assert curl(origin.url(), "--http2", proxy=proxy().url).body == b"ok"
+    assert b"upgrade" not in origin.received.lower()
+    assert b"http2-settings" not in origin.received.lower()
+
+
+def test_schemes_that_are_not_ours_are_refused(proxy, curl):
+    answer = curl("ftp://127.0.0.1/file", proxy=proxy().url)
+    assert 400 <= answer.status < 600
+    assert b"ftp" in answer.body
+
+
+def test_a_browser_that_takes_the_proxy_for_a_server(proxy, curl):
+    running = proxy()
+    answer = curl(f"{running.url}/some/page")
+    assert 400 <= answer.status < 600
+    assert b"proxy" in answer.body
+
+
+# Limits.
+
+
+def test_large_heads(proxy, scripted_origin, curl):
+    large = b"x" * 50_000
+    origin = scripted_origin(b"HTTP/1.1 200 OK\r\nX-Large: %s\r\nContent-Length: 2\r\n\r\nok" % large)
+    running = proxy()
+    answer = curl(origin.url(), "-H", f"X-Large: {large.decode()}", proxy=running.url)
+    assert (answer.body, answer.header("x-large")) == (b"ok", large.decode())
+    assert large in origin.received
+    assert curl(origin.url(), "-H", f"X-Large: {'x' * 70_000}", proxy=running.url).status == 431
+    too_large = scripted_origin(b"HTTP/1.1 200 OK\r\nX-Large: %s\r\nContent-Length: 2\r\n\r\nok" % (b"x" * 70_000))
+    assert curl(too_large.url(), proxy=running.url).status == 502
+
+
+def test_body_size_limit(proxy, nginx_origin, scripted_origin, curl):
+    running = proxy(body_size_limit="10k")
+    assert curl(nginx_origin.http("/text.txt"), proxy=running.url).status == 502
+    assert curl(nginx_origin.http("/small"), proxy=running.url).body == SMALL
+    origin = scripted_origin(OK)
+    assert curl(origin.url(), "--data-binary", "x" * 20_000, "-H", "Expect:", proxy=running.url).status == 413
+    chunked = curl(origin.url(), "-T", "-", "-H", "Expect:", proxy=running.url, stdin=b"x" * 20_000)
+    assert chunked.status == 413
+    late = curl(nginx_origin.http("/chunked/text.txt"), proxy=running.url)
+    assert late.status == 502 or late.exit_code in {18, 56}
+
+
+def test_many_requests_on_many_connections(proxy, nginx_origin, curl):
+    running = proxy()
+    urls = [f"{nginx_origin.https('/seen')}?[1-100]", "-o", os.devnull]
+    plain = [f"{nginx_origin.http('/seen')}?[1-100]", "-o", os.devnull]
+    answer = curl(nginx_origin.https("/small"), "--parallel", *urls, *plain, proxy=running.url, ca=running.ca)
+    assert answer.exit_code == 0
+    flows = running.recorder.wait_for_flows(201)
+    assert {flow.response.status_code for flow in flows} == {200}
+    for flow in flows:
+        if flow.request.path != "/small":
+            assert flow.response.text.startswith(f"GET {flow.request.path} HTTP/1.1\n")
