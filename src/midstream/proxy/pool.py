@@ -61,9 +61,8 @@ class Pool:
     def drop(self, owner: str) -> None:
         """Close the connections that nobody but `owner`, who has gone, could have used."""
         for origin in [origin for origin in self._idle if origin.owner == owner]:
-            for stream in list(self._idle[origin]):
+            for stream in self._idle.pop(origin):
                 stream.peer.close()
-            del self._idle[origin]
 
     def has_address(self, address: tuple[str, int], via: Via | None) -> bool:
         """True if a connection to this address is at hand, so that none has to be opened to see that it can be had."""
