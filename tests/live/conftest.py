@@ -124,10 +124,14 @@ def proxy(stack: ExitStack, confdir: Path, authority: Authority) -> "Callable[..
 
 @pytest.fixture
 def command(stack: ExitStack, tmp_path: Path) -> Callable[..., Command]:
-    """Start the command: `command("options", "--json")`; an environment may be given by name."""
+    """Start the command: `command("options", "--json")`; an environment may be given by name.
 
-    def make(*arguments: str, **environment: str) -> Command:
-        return _stopped_by(stack, Command(*arguments, home=tmp_path, environment=environment))
+    With `terminal=True` its standard output is one.
+    """
+
+    def make(*arguments: str, terminal: bool = False, **environment: str) -> Command:
+        made = Command(*arguments, home=tmp_path, environment=environment, is_at_terminal=terminal)
+        return _stopped_by(stack, made)
 
     return make
 
@@ -136,9 +140,9 @@ def command(stack: ExitStack, tmp_path: Path) -> Callable[..., Command]:
 def dump(command: Callable[..., Command], confdir: Path, authority: Authority) -> Callable[..., Command]:
     """Start `midstream dump` on a free port with the session's CA; it trusts the origins' authority."""
 
-    def make(*arguments: str, **environment: str) -> Command:
+    def make(*arguments: str, **more: Any) -> Command:
         trust = f"ssl_verify_upstream_trusted_ca={authority.path}"
-        return command("dump", "-p", "0", "--confdir", str(confdir), "--set", trust, *arguments, **environment)
+        return command("dump", "-p", "0", "--confdir", str(confdir), "--set", trust, *arguments, **more)
 
     return make
 

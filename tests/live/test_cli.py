@@ -4,6 +4,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import sys
 import threading
 
@@ -55,6 +56,16 @@ def test_sigterm_is_a_clean_end(dump):
     running.process.terminate()
     assert running.wait() == 0
     assert no_traceback(running)
+
+
+def test_colours_are_for_terminals(dump, nginx_origin, curl):
+    for variables, is_coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+        running = dump(terminal=True, **variables)
+        assert curl(nginx_origin.http("/teapot"), proxy=running.url).status == 418
+        running.wait_for("418")
+        running.interrupt()
+        assert running.wait() == 130
+        assert any("\x1b[" in line for line in running.out) == is_coloured
 
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
@@ -113,6 +124,33 @@ def test_ctrl_c_breaks_off_what_does_not_end(dump, scripted_origin, curl):
         running.interrupt()
         assert running.wait() == 130
         assert connection.over.wait(20)
+    assert no_traceback(running)
+
+
+def test_ctrl_c_does_not_wait_for_idle_clients(dump, nginx_origin, ca):
+    """Clients with nothing under way are let go one by one, not all cut off when patience ends."""
+    running = dump()
+    address = running.address
+    with (
+        RawClient(address) as silent,
+        RawClient(address) as done,
+        RawClient(address) as tunnel,
+        RawClient(address) as inside,
+    ):
+        done.send(f"GET {nginx_origin.http('/small')} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert done.read_response().endswith(SMALL)
+        for each in (tunnel, inside):
+            each.send(f"CONNECT localhost:{nginx_origin.https_port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert each.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 200")
+        context = ssl.create_default_context(cafile=ca)
+        with context.wrap_socket(inside.transport, server_hostname="localhost") as secure:
+            secure.sendall(b"GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert secure.recv(10_000)
+            running.interrupt()
+            for each in (silent, done, tunnel):
+                assert each.read_to_end() == b""
+            assert secure.recv(10_000) in {b"", SMALL}
+        assert running.wait() == 130
     assert no_traceback(running)
 
 

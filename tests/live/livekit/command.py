@@ -1,5 +1,7 @@
 """The `midstream` command as people start it: a process, its output line by line, its exit code."""
 
+import contextlib
+import os
 import re
 import signal
 import subprocess
@@ -7,6 +9,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from livekit.tools import TIME_LIMIT, clean_environment
 
@@ -19,25 +22,27 @@ class Command:
     It sees no configuration of whoever runs the tests: `home` is its home directory.
     """
 
-    def __init__(self, *arguments: str, home: Path, environment: Mapping[str, str] | None = None) -> None:
-        variables = clean_environment(HOME=str(home), PYTHONUNBUFFERED="1", **(environment or {}))
-        variables = {name: value for name, value in variables.items() if not name.startswith("MIDSTREAM_")} | dict(
-            environment or {}
-        )
+    def __init__(
+        self, *arguments: str, home: Path, environment: Mapping[str, str], is_at_terminal: bool = False
+    ) -> None:
+        ours = clean_environment(HOME=str(home))
+        kept = {name: value for name, value in ours.items() if not name.startswith(("MIDSTREAM_", "NO_COLOR"))}
+        out, terminal = os.openpty() if is_at_terminal else os.pipe()
         self.process = subprocess.Popen(
             [PROGRAM, *arguments],
-            env=variables,
+            env=kept | environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=terminal,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,  # a Ctrl-C meant for the test run is not for it
         )
+        os.close(terminal)
         self.out: list[str] = []
         self.err: list[str] = []
         self._changed = threading.Condition()
         self._ended = 0
-        self._readers = [self._read(self.process.stdout, self.out), self._read(self.process.stderr, self.err)]
+        self._readers = [self._read(os.fdopen(out), self.out), self._read(self.process.stderr, self.err)]
 
     @property
     def url(self) -> str:
@@ -83,9 +88,9 @@ class Command:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(rf"{what}:\s+(\d+) kB", status)[1]) * 1024
 
-    def _read(self, stream: object, lines: list[str]) -> threading.Thread:
+    def _read(self, stream: IO[str], lines: list[str]) -> threading.Thread:
         def read() -> None:
-            with stream:
+            with stream, contextlib.suppress(OSError):  # a terminal ends in an error
                 for line in stream:
                     with self._changed:
                         lines.append(line.rstrip("\n"))
