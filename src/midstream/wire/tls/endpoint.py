@@ -149,6 +149,9 @@ class MemoryEndpoint:
         return self._outgoing.read()
 
     def send(self, plain: bytes) -> bytes:
+        if len(plain) <= PORTION:
+            self._put(plain)
+            return self._outgoing.read()
         output = []
         for portion in _portions(plain):
             self._put(portion)
@@ -227,16 +230,18 @@ class MemoryEndpoint:
     def _read(self, data: Buffer) -> bytes:
         pieces: list[bytes] = []
         try:
-            for portion in _portions(data):
-                self._incoming.write(portion)
+            if len(data) <= PORTION:
+                self._incoming.write(data)
                 self._drain(pieces)
-            if len(pieces) == 1 and not self._kept:
-                return pieces[0]
+            else:
+                for portion in _portions(data):
+                    self._incoming.write(portion)
+                    self._drain(pieces)
         except ssl.SSLError as error:
             raise self._failure(error, b"".join(pieces)) from error
         if self._kept:
             self._flush()
-        return b"".join(pieces)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _drain(self, pieces: list[bytes]) -> None:
         incoming, read = self._incoming, self._ssl.read
