@@ -2,6 +2,9 @@
 
 Clients that know us as a proxy are asked with 407 (RFC 9110 §11.7), those that take us for the server with 401, SOCKS5 clients
 in SOCKS terms. Once is enough on a connection: what comes through its tunnel carries no credentials for us.
+
+Credentials for us go no further, however often a client shows them: a proxy's field is ours as a whole, of the server's field only
+what is one of our passwords, because the server may have some of its own.
 """
 
 import asyncio
@@ -13,14 +16,15 @@ from weakref import WeakKeyDictionary
 
 from midstream.addon import Client, HTTPFlow, Options, Response, Socks5AuthData, observe
 from midstream.addons import basic
-from midstream.addons.mode import is_proxy_to
+from midstream.addons.mode import is_proxy_to, mode_name
 from midstream.addons.passwords import Passwords, read_passwords
 
 Later: TypeAlias = Coroutine[Any, Any, None]
+Credentials: TypeAlias = tuple[str, str]
 
 REALM = 'Basic realm="midstream", charset="UTF-8"'
 REMEMBERED = 1000
-"""So many right passwords of a slow kind are not checked again."""
+"""So many passwords of a slow kind are not checked again."""
 
 
 class ProxyAuth:
@@ -33,8 +37,8 @@ class ProxyAuth:
         self._users: WeakKeyDictionary[Client, str] = WeakKeyDictionary()
         """Connections that have shown the password, and whose it was."""
         self._salt = os.urandom(16)
-        self._right: set[bytes] = set()
-        """Digests of what a slow check has found right."""
+        self._checked: dict[bytes, bool] = {}
+        """Digests of what has been checked slowly, and whether it was right."""
 
     @classmethod
     def wanted(cls, options: Options) -> "ProxyAuth | None":
@@ -66,11 +70,11 @@ class ProxyAuth:
         """Answer the request if its client has not shown the password; what takes long is returned, to be awaited."""
         if flow.is_replay or flow.response is not None:
             return None
+        field = "Proxy-Authorization" if is_proxy_to(flow.client_conn) else "Authorization"
         user = self._users.get(flow.client_conn)
         if user is not None:
             flow.metadata["proxyauth"] = user
-            return None
-        field = "Proxy-Authorization" if is_proxy_to(flow.client_conn) else "Authorization"
+            return self._take_out(flow) if field in flow.request.headers else None
         given = basic.decode(flow.request.headers.get(field, ""))
         if given is None:
             _refuse(flow)
@@ -93,10 +97,28 @@ class ProxyAuth:
         flow.metadata["proxyauth"] = user
         del flow.request.headers[field]
 
+    def _take_out(self, flow: HTTPFlow) -> Later | None:
+        """Remove what a client shows though it need not any more; what takes long is returned, to be awaited."""
+        headers = flow.request.headers
+        if is_proxy_to(flow.client_conn):
+            del headers["Proxy-Authorization"]
+            return None
+        if mode_name(flow.client_conn) == "socks5":
+            return None  # we were shown the password in SOCKS terms: this one is the server's
+        shown = {given for value in headers.get_all("Authorization") if (given := basic.decode(value))}
+        if self._passwords.is_slow and any(self._digest(*given) not in self._checked for given in shown):
+            return self._take_out_slowly(flow, shown)
+        if right := {given for given in shown if self._is_known(*given)}:
+            _take_out_right(flow, right)
+        return None
+
+    async def _take_out_slowly(self, flow: HTTPFlow, shown: set[Credentials]) -> None:
+        _take_out_right(flow, {given for given in shown if await self._check(*given)})
+
     def _is_known(self, user: str, password: str) -> bool:
         """Check what can be checked at once."""
         if self._passwords.is_slow:
-            return self._digest(user, password) in self._right
+            return self._checked.get(self._digest(user, password), False)
         return self._passwords.accept(user, password)
 
     async def _check(self, user: str, password: str) -> bool:
@@ -104,15 +126,19 @@ class ProxyAuth:
         if not self._passwords.is_slow:
             return False
         is_right = await asyncio.to_thread(self._passwords.accept, user, password)
-        if is_right:
-            if len(self._right) >= REMEMBERED:
-                self._right.clear()
-            self._right.add(self._digest(user, password))
+        if len(self._checked) >= REMEMBERED:
+            self._checked.clear()
+        self._checked[self._digest(user, password)] = is_right
         return is_right
 
     def _digest(self, user: str, password: str) -> bytes:
         text = f"{len(user)}:{user}{password}".encode("utf-8", "surrogateescape")
         return hashlib.blake2b(text, key=self._salt).digest()
+
+
+def _take_out_right(flow: HTTPFlow, right: set[Credentials]) -> None:
+    values = flow.request.headers.get_all("Authorization")
+    flow.request.headers.set_all("Authorization", [value for value in values if basic.decode(value) not in right])
 
 
 def _refuse(flow: HTTPFlow) -> None:

@@ -131,6 +131,91 @@ def test_in_reverse_mode_we_ask_as_the_server_would(guarded):
     assert b"uthorization" not in made.servers[0].received()
 
 
+OURS = RIGHT.removeprefix(b"Proxy-")
+THEIRS = f"Authorization: {basic.encode('you', 'theirs')}\r\n".encode()
+BEARER = b"Authorization: Bearer token\r\n"
+PATH = b"GET / HTTP/1.1\r\nHost: a.test\r\n%s\r\n"
+
+
+@pytest.mark.parametrize("mode", ["regular", "upstream:http://parent.test:3128"])
+@pytest.mark.parametrize("later", [RIGHT, WRONG, RIGHT + WRONG])
+def test_no_request_carries_on_what_is_for_the_proxy(guarded, mode, later):
+    made = guarded(mode)
+    client = made.client()
+    for fields in (RIGHT + BEARER, later + BEARER, BEARER):
+        client.sends(GET % fields)
+        made.servers[0].sends(OK)
+        sent = made.servers[0].received()
+        assert b"Proxy-Authorization" not in sent
+        assert BEARER in sent
+    assert client.received().count(b"HTTP/1.1 200 OK") == 3
+
+
+def test_the_parents_password_takes_the_place_of_the_clients(guarded):
+    made = guarded("upstream:http://parent.test:3128", upstream_auth="we:parents")
+    client = made.client()
+    wanted = f"Proxy-Authorization: {basic.encode('we', 'parents')}\r\n".encode()
+    for _ in range(2):
+        client.sends(GET % RIGHT)
+        made.servers[0].sends(OK)
+        sent = made.servers[0].received()
+        assert sent.count(b"Proxy-Authorization") == 1
+        assert wanted in sent
+
+
+def test_connect_to_a_parent_carries_no_password_of_ours(guarded):
+    made = guarded("upstream:http://parent.test:3128")
+    client = made.client()
+    client.sends(CONNECT % RIGHT)
+    sent = made.servers[0].received()
+    assert sent.startswith(b"CONNECT a.test:443 ")
+    assert b"uthorization" not in sent
+
+
+def test_in_a_tunnel_authorization_is_the_servers(guarded):
+    made = guarded()
+    client = made.client()
+    client.sends(CONNECT % RIGHT)
+    for fields in (OURS, THEIRS, BEARER):
+        client.sends(PATH % fields)
+        made.servers[0].sends(OK)
+        assert fields in made.servers[0].received()
+    client.sends(PATH % (RIGHT + BEARER))
+    assert b"Proxy-Authorization" not in made.servers[0].received()
+
+
+@pytest.mark.parametrize(
+    ("later", "left"),
+    [
+        (OURS, b""),
+        (THEIRS, THEIRS),
+        (BEARER, BEARER),
+        (b"", b""),
+        (THEIRS + OURS, THEIRS),
+        (b"Authorization: Basic nonsense\r\n", b"Authorization: Basic nonsense\r\n"),
+    ],
+)
+def test_in_reverse_mode_only_our_own_passwords_are_taken_out(guarded, later, left):
+    made = guarded("reverse:http://a.test")
+    client = made.client()
+    client.sends(PATH % OURS)
+    made.servers[0].sends(OK)
+    assert b"uthorization" not in made.servers[0].received()
+    client.sends(PATH % later)
+    made.servers[0].sends(OK)
+    sent = made.servers[0].received()
+    assert sent.count(b"Authorization") == left.count(b"Authorization")
+    assert left in sent
+
+
+def test_what_comes_through_socks_is_the_servers(guarded):
+    made = guarded("socks5")
+    client = made.client()
+    client.sends(socks_login(b"se:cret") + TO_A_TEST)
+    client.sends(PATH % OURS)
+    assert OURS in made.servers[0].received()
+
+
 def test_replays_are_not_asked(guarded, make_flow):
     made = guarded()
     flow = make_flow()
@@ -197,7 +282,7 @@ def test_the_memory_of_slow_passwords_is_bounded(scenario, slow, monkeypatch):
         guard = scenario(proxyauth=slow[0]).addons.get("proxyauth-guard")
         await guard._check("me", "se:cret")
         await guard._check("me", "se:cret")
-        assert len(guard._right) == 1
+        assert len(guard._checked) == 1
 
     asyncio.run(main())
 
@@ -219,6 +304,30 @@ def test_slow_passwords_in_an_engine(engine, ask, origin, slow):
     assert second.endswith(b"ok")
     assert len(requests) == 2
     assert checked == [b"wrong", b"se:cret"]
+
+
+def test_slow_passwords_are_taken_out_later_too(scenario, make_flow, slow):
+    option, checked = slow
+    ours, theirs = basic.encode("me", "se:cret"), basic.encode("me", "theirs")
+
+    async def guarded(made, flow):
+        later = made.hooks.requestheaders[0].call(flow)
+        if later is not None:
+            await later
+        return flow.request.headers.get_all("Authorization")
+
+    async def main():
+        made = scenario("reverse:http://a.test", proxyauth=option)
+        flow = make_flow(mode="reverse:http://a.test")
+        flow.response = None
+        left = []
+        for values in ([ours], [ours], [theirs], [theirs, "Bearer x", ours]):
+            flow.request.headers.set_all("Authorization", values)
+            left.append(await guarded(made, flow))
+        return left
+
+    assert asyncio.run(main()) == [[], [], [theirs], [theirs, "Bearer x"]]
+    assert checked == [b"se:cret", b"theirs"]
 
 
 def test_slow_passwords_over_socks(engine, slow):
