@@ -33,7 +33,7 @@ DRAIN_SECONDS = 2.0
 STOP_SECONDS = 1.0
 """How long hooks may take to hear of the end of those that were broken off."""
 LISTENING = frozenset({"mode", "listen_host", "listen_port", "server", "proxyauth", "allow_open_proxy"})
-CERTIFICATES = frozenset({"certs", "cert_passphrase", "leaf_lifetime_days"})
+CERTIFICATES = frozenset({"certs", "cert_passphrase", "leaf_lifetime_days", "leaf_key_type", "ca_key_type", "key_size"})
 _log = logging.getLogger("midstream.engine")
 
 
@@ -142,6 +142,8 @@ class Engine:
             custom=options.certs,
             passphrase=options.cert_passphrase,
             lifetime_days=options.leaf_lifetime_days,
+            key_type=options.leaf_key_type or options.ca_key_type,
+            key_size=options.key_size,
         )
         return TlsProfiles(options, store)
 
@@ -213,6 +215,7 @@ class Engine:
             for connection in list(door.connections):
                 connection.stop()
         await self._wait_for_the_last(STOP_SECONDS)
+        self._pool.close()  # once more: exchanges that ended meanwhile have given connections back
         await self._waiter.close()
         await self.addons.shutdown()
         for task in list(self._tasks):
