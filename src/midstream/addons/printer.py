@@ -4,6 +4,7 @@ What waits is bounded; beyond that, text is left out and counted. Whoever reads 
 nothing is written any more.
 """
 
+import logging
 import os
 import sys
 import threading
@@ -14,6 +15,7 @@ BOUND = 16 << 20
 """Characters that may wait."""
 PATIENCE = 2.0
 """Seconds that `close` waits for what is not written yet."""
+_log = logging.getLogger("midstream.addon")
 
 
 class Printer:
@@ -58,7 +60,9 @@ class Printer:
         while text := self._next():
             try:
                 _write(self._stream, text)
-            except (OSError, ValueError):
+            except (OSError, ValueError) as error:
+                if not isinstance(error, BrokenPipeError):
+                    _log.error("what passes can no longer be printed, so this ends: %s", error)
                 self._give_up()
                 return
 

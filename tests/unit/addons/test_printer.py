@@ -1,3 +1,4 @@
+import errno
 import io
 import os
 import subprocess
@@ -75,6 +76,19 @@ def test_ui_22_a_reader_that_went_away_is_told_once():
     assert told.wait(10)
     printer.put("b")
     printer.close()
+
+
+def test_a_full_disk_is_told(caplog):
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    told = threading.Event()
+    printer = Printer(Full(), told.set)
+    printer.put("a")
+    assert told.wait(10)
+    printer.close()
+    assert "No space left" in caplog.text
 
 
 def test_ui_22_a_closed_stream_is_as_good_as_gone():
