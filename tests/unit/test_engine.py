@@ -414,3 +414,31 @@ def test_a_start_that_fails_in_an_addon_leaves_nothing_open(engine):
         assert proxy.listeners == []
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ({}, "(256 bit)"),
+        ({"ca_key_type": "rsa"}, "(2048 bit)"),
+        ({"ca_key_type": "rsa", "key_size": 3072}, "(3072 bit)"),
+        ({"leaf_key_type": "rsa"}, "(2048 bit)"),
+        ({"ca_key_type": "rsa", "leaf_key_type": "ec"}, "(256 bit)"),
+    ],
+)
+def test_leaves_have_keys_like_the_cas_unless_told(engine, settings, key):
+    async def main():
+        async with engine("reverse:https://origin.test", upstream_cert=False, **settings) as proxy:
+            address = "{}:{}".format(*proxy.listeners[0].address)
+            client = await asyncio.create_subprocess_exec(
+                "openssl", "s_client", "-connect", address, "-servername", "origin.test",
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+            )  # fmt: skip
+            shown, _ = await client.communicate()
+            reader = await asyncio.create_subprocess_exec(
+                "openssl", "x509", "-noout", "-text", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+            )
+            text, _ = await reader.communicate(shown)
+        assert f"Public-Key: {key}".encode() in text
+
+    run(main())

@@ -163,6 +163,9 @@ class TlsOptions(OptionStore):
     tls_ecdh_curve_server: str | None = option(None, "The only curve offered to servers.", metavar="CURVE")
     tls_keylog_file: FilePath | None = option(None, "Append TLS secrets to this file, for Wireshark.", metavar="PATH")
     ca_key_type: Literal["ec", "rsa"] = option("ec", "Key of a newly made CA.")
+    leaf_key_type: Literal["ec", "rsa"] | None = option(
+        None, "Key of the certificates made for clients; as ca_key_type unless given."
+    )
     key_size: int = option(2048, "Bits of RSA keys.", lowest=2048, highest=16384)
     leaf_lifetime_days: int = option(197, "Days that certificates made for clients are valid.", lowest=1, highest=3650)
 

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from midstream.pki.authority import CertificateAuthority, key_usage, utc_now
+from midstream.pki.authority import CertificateAuthority, KeyType, key_usage, utc_now
 from midstream.pki.names import LeafNames
 from midstream.pki.pem import Identity, SigningKey, to_der, to_pem
 
@@ -59,7 +59,8 @@ class LeafIssuer:
         authority: CertificateAuthority,
         *,
         lifetime_days: int = DEFAULT_LIFETIME_DAYS,
-        key_type: str = "ec",
+        key_type: KeyType = "ec",
+        key_size: int = 2048,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._authority = authority
@@ -69,7 +70,7 @@ class LeafIssuer:
         self._forward = lifetime - self._backdate
         self._key: SigningKey
         if key_type == "rsa":
-            self._key = rsa.generate_private_key(65537, 2048)
+            self._key = rsa.generate_private_key(65537, key_size)
         else:
             self._key = ec.generate_private_key(ec.SECP256R1())
         self._key_id = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())

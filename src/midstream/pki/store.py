@@ -8,7 +8,7 @@ from datetime import datetime
 from cryptography import x509
 
 from midstream.errors import OptionsError
-from midstream.pki.authority import CertificateAuthority, utc_now
+from midstream.pki.authority import CertificateAuthority, KeyType, utc_now
 from midstream.pki.leaf import DEFAULT_LIFETIME_DAYS, Leaf, LeafIssuer
 from midstream.pki.lru import Lru
 from midstream.pki.names import LeafNames, a_label
@@ -27,7 +27,8 @@ class CertStore:
         custom: Iterable[str] = (),
         passphrase: str | None = None,
         lifetime_days: int = DEFAULT_LIFETIME_DAYS,
-        key_type: str = "ec",
+        key_type: KeyType = "ec",
+        key_size: int = 2048,
         size: int = DEFAULT_SIZE,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -35,7 +36,9 @@ class CertStore:
         self.warnings: list[str] = []
         """What is odd about the user's own certificates."""
         self._clock = clock
-        self._issuer = LeafIssuer(authority, lifetime_days=lifetime_days, key_type=key_type, clock=clock)
+        self._issuer = LeafIssuer(
+            authority, lifetime_days=lifetime_days, key_type=key_type, key_size=key_size, clock=clock
+        )
         self._leaves: Lru[LeafNames, Leaf] = Lru(size)
         self._lock = threading.Lock()
         self._custom: dict[str, Leaf] = {}

@@ -127,8 +127,10 @@ class TestLeaf:
         assert issue("a.example").public_key() == issue("b.example").public_key()
 
     def test_rsa_leaves_for_clients_that_know_nothing_else(self, authority):
-        certificate = LeafIssuer(authority, key_type="rsa").issue(LeafNames("site.example")).identity.certificate
-        assert certificate.public_key().key_size == 2048
+        certificate = (
+            LeafIssuer(authority, key_type="rsa", key_size=3072).issue(LeafNames("site.example")).identity.certificate
+        )
+        assert certificate.public_key().key_size == 3072
         assert extension(certificate, x509.KeyUsage).value.key_encipherment
 
     @pytest.mark.parametrize(
