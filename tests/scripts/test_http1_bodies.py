@@ -239,6 +239,22 @@ def test_ob_08_endless_bodies_are_never_held_back(play, tape, kind):
     server.sends(b"0\r\n\r\n")
 
 
+def test_a_held_request_does_not_hold_its_response_back(play, tape):
+    class WantsRequests:
+        def request(self, flow):
+            pass
+
+    scenario = play(addons=[tape, WantsRequests()])
+    client = scenario.client()
+    client.sends(POST + b"Content-Length: 6\r\n\r\nabc")
+    client.sends(b"def")
+    (server,) = scenario.servers
+    server.sends(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nuvw")
+    assert client.received().endswith(b"uvw")
+    server.sends(b"xyz")
+    assert tape.flow.held_back == HELD, "of the request"
+
+
 def test_observers_do_not_hold_bodies_back(play):
     @observe
     class Watches:

@@ -201,6 +201,45 @@ def test_with_pipelined_requests_waiting(play, tape):
     assert len(tape.flows) == 1
 
 
+@pytest.mark.parametrize("hook", ["server_connect", "server_connected"])
+@pytest.mark.parametrize("end", ["leaves", "kill"])
+def test_while_an_addon_thinks_about_its_server(play, tape, hook, end):
+    waits = Waits(hook)
+    scenario = play(addons=[waits, tape])
+    client = scenario.client()
+    client.sends(GET)
+    if end == "kill":
+        tape.flow.kill()
+    else:
+        client.leaves()
+    waits.gate.set(None)
+    scenario.settle()
+    assert tape.hooks == ["requestheaders", "request", "error"]
+    assert scenario.connections == 0
+
+
+def test_while_its_server_is_being_connected_and_its_flow_is_killed(play, tape, slow_network):
+    scenario = play(addons=[tape])
+    slow_network(scenario)
+    client = scenario.client()
+    client.sends(GET)
+    tape.flow.kill()
+    scenario.settle()
+    assert client.is_closed
+    assert tape.hooks == ["requestheaders", "request", "error"]
+
+
+def test_a_client_that_does_not_read_the_rest_when_we_have_closed(play):
+    scenario = play()
+    client = scenario.client()
+    client.sends(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    client.transport.close = lambda: None  # as if it were waiting for the rest to be read
+    scenario.servers[0].sends(OK)
+    assert not client.is_closed
+    scenario.advance(61)
+    assert client.is_closed
+
+
 # The server leaves.
 
 

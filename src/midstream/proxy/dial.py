@@ -7,7 +7,7 @@ from midstream.errors import UsageError
 from midstream.flow import Client, ConnectionState, Server
 from midstream.hooks.data import ServerConnectionHookData
 from midstream.hooks.table import dispatch
-from midstream.proxy.failure import ClientLeft
+from midstream.proxy.failure import ClientLeft, Failed
 from midstream.proxy.handshake import shake, shake_with_server
 from midstream.proxy.http1 import Http1Server, Keeper
 from midstream.proxy.origin import Origin
@@ -56,12 +56,16 @@ async def open_link(session: Session, server: Server, client: Client, *, is_tunn
         reader = ByteReader(peer)
         if server.via is not None:
             await _pass_parent(session, server, peer, reader, is_tunnel=is_tunnel, client=client)
-    except (PeerError, ClientLeft) as error:
-        server.error = error.message if isinstance(error, PeerError) else "the client left before it was connected"
+    except (PeerError, ClientLeft, Failed) as error:
+        server.error = error.message if isinstance(error, PeerError) else "nobody wanted it any more before it was connected"
         await dispatch(hooks.server_connect_error, data)
         raise
     peer.on_lost = lambda: session.server_lost(server, client)
-    await dispatch(hooks.server_connected, data)
+    try:
+        await dispatch(hooks.server_connected, data)
+    except BaseException:
+        peer.abort()
+        raise
     return Link(peer, reader, server, client)
 
 
@@ -122,7 +126,7 @@ async def _connect(session: Session, server: Server) -> Peer:
         raise PeerError(f"cannot connect to {authority_name(host, port)}: timed out", status=504) from TimeoutError()
     except OSError as error:
         raise PeerError(f"cannot connect to {authority_name(host, port)}: {_cause(error)}", status=502) from error
-    except ClientLeft:
+    except (ClientLeft, Failed):
         if hasattr(peer, "transport"):  # connected in the same moment
             peer.abort()
         raise

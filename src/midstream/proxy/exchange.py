@@ -168,8 +168,6 @@ class Exchange:
         except Failed as failure:
             if not failure.is_stale or not self._is_repeatable:
                 raise
-            stale = self.flow.server_conn
-            self.flow.server_conn = Server(address=stale.address, via=stale.via)
             came = await self._ask(await self._open_server())
         if came.status == 101 or (self.head.method == b"CONNECT" and 200 <= came.status < 300):
             await self._switch(came)
@@ -313,9 +311,12 @@ class Exchange:
         assert self._server is not None
         flow, settings, inbox = self.flow, self._settings, self._server.inbox
         pieces: list[bytes] = []
+        held_before = flow.held_back
+        reason = ""
         if self._hooks.holds_response:
-            flow.held_back = reason_to_hold(response, came.body_size, settings.stream_large_bodies)
-        if flow.held_back and not response.stream:
+            reason = reason_to_hold(response, came.body_size, settings.stream_large_bodies)
+        if reason:
+            flow.held_back = reason
             got = await collect(inbox, response, settings, 502)
             if got.end is not None:
                 response.body = b"".join(got.pieces)
@@ -324,7 +325,7 @@ class Exchange:
                     await self._tell(self._hooks.response)
                 self._send_response(came)
                 return
-            flow.held_back = ""
+            flow.held_back = held_before
             pieces = got.pieces
         size = None if callable(response.stream) and came.body_size else came.body_size
         self._client.send(response_head(response, came, size))

@@ -15,6 +15,8 @@ from midstream.wire.errors import PeerError
 from midstream.wire.tls.endpoint import TlsEndpoint
 from midstream.wire.tls.failure import TlsError
 
+CLOSING_SECONDS = 60.0
+"""How long a peer may take to read what is left when we have closed."""
 LINGER_SECONDS = 2.0
 """How long a refused peer may go on sending, so that the reset for it does not overtake our answer."""
 
@@ -203,6 +205,7 @@ class Peer(asyncio.Protocol):
         self._say_goodbye()
         self.is_closing = True
         self._release_writer()
+        self.within(CLOSING_SECONDS, "closing")
         self.transport.close()
 
     def abort(self) -> None:
@@ -230,6 +233,9 @@ class Peer(asyncio.Protocol):
         self.deadline = self._deadlines.now + seconds if seconds else NEVER
 
     def expired(self) -> None:
+        if self.is_closing:
+            self.abort()
+            return
         self.receiver.timed_out(self.stage)
 
     def address_of(self, name: str) -> tuple[str, int] | None:
