@@ -80,7 +80,7 @@ class _Engine(Reader):
         self._framing = None
         self._method = b""
         self._start_over()
-        events = self._advance() if self.buffered else []
+        events = self._advance() if self._buffer else []
         if self._peer_is_done:
             self._end_of_input(events)
         return events
@@ -129,11 +129,11 @@ class ClientFacing(_Engine):
     @property
     def is_reusable(self) -> bool:
         """True if this exchange is over, or none has begun, and another may follow."""
-        if not self._keeps or self.close_after or (self._peer_is_done and not self.buffered):
+        if not self._keeps or self.close_after or (self._peer_is_done and not self._buffer):
             return False
         if self._is_sent and self._step == self._rest:
             return True
-        return self._step == self._head and not self.buffered and self._framing is None
+        return self._step == self._head and not self._buffer and self._framing is None
 
     def release(self) -> bytes:
         """Hand out the bytes not parsed and retire; what follows is not HTTP."""
@@ -189,7 +189,7 @@ class ServerFacing(_Engine):
     @property
     def is_reusable(self) -> bool:
         """True if this exchange is over, or none has begun, and another request may be sent."""
-        if not self._keeps or self.close_after or self._peer_is_done or self.buffered:
+        if not self._keeps or self.close_after or self._peer_is_done or self._buffer:
             return False
         return (self._is_sent and self._step == self._rest) or self._step == self._idle
 

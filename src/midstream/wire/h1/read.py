@@ -42,6 +42,7 @@ class Reader:
         self.limits = limits
         self._tolerance = Tolerance(profile)
         self._buffer = b""
+        """What has come and is not parsed, from `_at` on; empty as soon as all is."""
         self._at = 0
         self._seen = 0
         """Bytes from `_at` on in which no head end starts."""
