@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from midstream.options import ModeSpec, Options
-from midstream.options.modes import ALL_INTERFACES
+from midstream.options.modes import WILDCARDS
 
 _SCHEMES = {"regular": "http", "upstream": "http", "reverse": "http", "socks5": "socks5", "transparent": ""}
 
@@ -30,7 +30,8 @@ def describe(listener: Bound) -> str:
     """Say what listens where: `regular proxy at http://127.0.0.1:8080`."""
     spec = listener.spec
     scheme = "" if spec.scheme in {"tcp", "tls"} else _SCHEMES[spec.name]
-    where = url(scheme, listener.address)
+    host, port = listener.address
+    where = url(scheme, ("*" if host in WILDCARDS else host, port))
     if spec.address is None:
         return f"{spec.name} proxy at {where}"
     target = url(spec.scheme, spec.address)
@@ -39,8 +40,6 @@ def describe(listener: Bound) -> str:
 
 def url(scheme: str, address: tuple[str, int]) -> str:
     """Write an address as people type it."""
-    host, port = address[0], address[1]
-    if host in ALL_INTERFACES:
-        host = "*"
+    host, port = address
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return f"{scheme}://{place}" if scheme else place

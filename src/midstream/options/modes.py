@@ -29,7 +29,9 @@ _LATER = frozenset({"dns", "wireguard", "local", "tun"})
 _LATER_SCHEMES = frozenset({"http3", "quic", "udp", "dtls", "dns"})
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 ALL_INTERFACES = frozenset({"", "*"})
-_WILDCARDS = ALL_INTERFACES | {"0.0.0.0", "::"}  # noqa: S104 - recognised, not bound
+"""How people write every address of this machine."""
+WILDCARDS = ALL_INTERFACES | {"0.0.0.0", "::"}  # noqa: S104 - recognised, not bound
+"""How people and systems write it."""
 
 
 class ModeSpec(msgspec.Struct, frozen=True):
@@ -121,7 +123,7 @@ def check_modes(value: Iterable[str]) -> None:
 
 def _refuse_collision(planned: list[Listener], new: Listener) -> None:
     for other in planned:
-        if new.port and other.port == new.port and (new.host == other.host or {new.host, other.host} & _WILDCARDS):
+        if new.port and other.port == new.port and (new.host == other.host or {new.host, other.host} & WILDCARDS):
             raise OptionsError(_collision(new.spec, other.spec, new.port))
 
 

@@ -16,6 +16,8 @@ class At:
         ("regular", ("127.0.0.1", 8080), "regular proxy at http://127.0.0.1:8080"),
         ("socks5", ("::1", 1080), "socks5 proxy at socks5://[::1]:1080"),
         ("transparent", ("", 8080), "transparent proxy at *:8080"),
+        ("regular", ("0.0.0.0", 8080), "regular proxy at http://*:8080"),
+        ("regular", ("::", 8080), "regular proxy at http://*:8080"),
         ("reverse:https://a", ("127.0.0.1", 1), "reverse proxy at http://127.0.0.1:1, for https://a:443"),
         ("reverse:tcp://a:5", ("127.0.0.1", 1), "reverse proxy at 127.0.0.1:1, for tcp://a:5"),
         ("upstream:p:3128", ("127.0.0.1", 1), "upstream proxy at http://127.0.0.1:1, through http://p:3128"),
@@ -36,3 +38,4 @@ def test_the_ca_is_pointed_to_when_something_listens():
 
 def test_url():
     assert url("http", ("*", 1)) == "http://*:1"
+    assert url("", ("::1", 1)) == "[::1]:1"
