@@ -14,9 +14,13 @@ from midstream.errors import UsageError
 def explain(where: str, **params: Any) -> None:
     """Tell how a connection to HOST would be treated, and which option decides it.
 
-    PORT is 443 unless given; a URL will do too.
-    """
-    from midstream.proxy.route import explain as lines_about  # noqa: PLC0415 - other commands must not pay for the proxy
+    HOST may be a URL, too. PORT is that of the URL, 443 unless given. Nothing is connected to.
+
+    \b
+      midstream explain example.com
+      midstream explain http://example.com/ --ignore-hosts 'example\\.com'
+    """  # noqa: D301 - the backslash is click's mark for lines to leave alone
+    from midstream.proxy.explain import explain as lines_about  # noqa: PLC0415 - other commands must not pay for the proxy
 
     options = options_from(params)
     host, port = read_place(where)

@@ -13,7 +13,7 @@ def check_patterns(value: Iterable[str]) -> None:
         try:
             re.compile(pattern)
         except re.error as fault:
-            raise OptionsError(f"{pattern!r} is no regular expression: {fault}") from None
+            raise OptionsError(f"'{pattern}' is no regular expression: {fault}") from None
 
 
 def check_networks(value: Iterable[str]) -> None:

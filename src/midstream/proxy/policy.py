@@ -22,11 +22,11 @@ from midstream.options import Options
 
 
 class Action(Enum):
-    """What is done with a connection."""
+    """What is done with a connection, as in the list above."""
 
-    IGNORE = "relay untouched"
-    TCP = "open TLS, relay as raw TCP"
-    INTERCEPT = "open TLS, read HTTP, relay anything else as raw TCP"
+    IGNORE = "ignore"
+    TCP = "tcp"
+    INTERCEPT = "intercept"
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -52,17 +52,17 @@ class Policy:
         """Decide by the names, each `host:port`, by which a server is known so far."""
         names = [name for name in names if name]
         if (hit := _search(self._ignore, names)) is not None:
-            return Decision(Action.IGNORE, f"ignore_hosts {hit[0]!r} matches {hit[1]}")
+            return Decision(Action.IGNORE, f"ignore_hosts '{hit[0]}' matches {hit[1]}")
         if self._allow:
             if (hit := _search(self._allow, names)) is None:
                 return Decision(
                     Action.IGNORE, f"no pattern of allow_hosts matches {' or '.join(names)}", is_final=False
                 )
-            allowed = f"allow_hosts {hit[0]!r} matches {hit[1]}"
+            allowed = f"allow_hosts '{hit[0]}' matches {hit[1]}"
         else:
             allowed = "no list names it"
         if (hit := _search(self._tcp, names)) is not None:
-            return Decision(Action.TCP, f"tcp_hosts {hit[0]!r} matches {hit[1]}", is_final=False)
+            return Decision(Action.TCP, f"tcp_hosts '{hit[0]}' matches {hit[1]}", is_final=False)
         return Decision(Action.INTERCEPT, allowed, is_final=False)
 
 
@@ -75,7 +75,7 @@ def _compile(option: str, patterns: Sequence[str]) -> Patterns:
         try:
             compiled.append(re.compile(pattern, re.IGNORECASE))
         except re.error as error:
-            raise OptionsError(f"{option}: {pattern!r} is not a regular expression: {error}") from None
+            raise OptionsError(f"{option}: '{pattern}' is not a regular expression: {error}") from None
     return compiled
 
 

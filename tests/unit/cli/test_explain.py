@@ -33,8 +33,8 @@ def test_no_places(text):
 
 @pytest.mark.usefixtures("fake_engine")
 def test_it_asks_the_proxy(monkeypatch, capsys):
-    route = types.ModuleType("midstream.proxy.route")
+    route = types.ModuleType("midstream.proxy.explain")
     route.explain = lambda options, host, port: [f"{host}:{port}", f"ignored by {options.ignore_hosts}"]
-    monkeypatch.setitem(sys.modules, "midstream.proxy.route", route)
+    monkeypatch.setitem(sys.modules, "midstream.proxy.explain", route)
     assert call(["explain", "a:1", "--ignore-hosts", "a"]) == 0
     assert capsys.readouterr().out == "a:1\nignored by ('a',)\n"

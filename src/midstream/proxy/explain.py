@@ -1,14 +1,13 @@
 """`explain`: what would be done with a connection to a host, and which option decides it, without making one."""
 
+from midstream.errors import UsageError
 from midstream.options import ModeSpec, Options
 from midstream.proxy.policy import Action, Policy, authority_name
 from midstream.proxy.target import ascii_host
+from midstream.wire.errors import PeerError
 
-SENTENCES = {
-    Action.IGNORE: "relayed untouched: not decrypted, not recorded",
-    Action.TCP: "TLS is opened, what is inside is relayed as raw TCP",
-    Action.INTERCEPT: "TLS is opened and HTTP is read; anything else is relayed as raw TCP",
-}
+EXPLICIT = frozenset({"regular", "upstream"})
+"""Modes in which clients ask the proxy itself: for `http://` URLs directly, for all else through CONNECT."""
 
 
 def explain(options: Options, host: str, port: int) -> list[str]:
@@ -16,10 +15,14 @@ def explain(options: Options, host: str, port: int) -> list[str]:
 
     Raises:
         OptionsError: An option cannot be understood.
+        UsageError: `host` is no name.
 
     """
     policy = Policy(options)
-    name = authority_name(ascii_host(host.encode()), port)
+    try:
+        name = authority_name(ascii_host(host.encode("utf-8", "surrogateescape")), port)
+    except PeerError as error:
+        raise UsageError(str(error)) from error
     lines = []
     for text in options.mode:
         spec = ModeSpec.parse(text)
@@ -39,16 +42,35 @@ def _explain_mode(options: Options, policy: Policy, spec: ModeSpec, name: str) -
     else:
         lines = [f"{name} is connected to directly"]
     decision = policy.decide([name])
-    lines.append(f"{decision.action.value}: {decision.reason}")
-    lines.append(SENTENCES[decision.action])
+    is_raw = spec.scheme in {"tcp", "tls"}
+    action = Action.TCP if is_raw and decision.action is Action.INTERCEPT else decision.action
+    reason = f"the mode is for {spec.scheme}" if action is not decision.action else decision.reason
+    treated = f"{_treatment(action, options, spec)}: {reason}"
+    if spec.name in EXPLICIT and action is not Action.INTERCEPT:
+        lines.append(f"in a CONNECT tunnel: {treated}")
+        lines.append("http:// URLs: read, because the lists do not count for requests made to the proxy itself")
+    else:
+        lines.append(treated)
     if not decision.is_final and policy.needs_names:
         lines.append("the server name in TLS, the Host field and the address may yet match a list")
-    if decision.action is not Action.IGNORE:
+    if action is not Action.IGNORE and spec.scheme not in {"http", "tcp"}:
         verified = "not verified (ssl_insecure)" if options.ssl_insecure else "verified"
         lines.append(f"the server's certificate is {verified}")
-        if decision.action is Action.INTERCEPT:
-            lines.append(_bodies(options))
+    if action is Action.INTERCEPT:
+        lines.append(_bodies(options))
     return lines
+
+
+def _treatment(action: Action, options: Options, spec: ModeSpec) -> str:
+    if action is Action.IGNORE:
+        recorded = "recorded as it is" if options.show_ignored_hosts else "not recorded"
+        return f"relayed untouched, not decrypted, {recorded}"
+    if action is Action.TCP:
+        return "TLS is opened, and what is inside is relayed as raw TCP"
+    if spec.name == "reverse":
+        return "TLS is opened, and HTTP is read"
+    rest = "relayed as raw TCP" if options.rawtcp else "closed (rawtcp is off)"
+    return f"TLS is opened and HTTP is read, anything else is {rest}"
 
 
 def _bodies(options: Options) -> str:
