@@ -120,7 +120,8 @@ def test_a_protocol_that_is_not_http_is_relayed_in_a_tunnel(play, tcp):
     assert scenario.servers[0].received() == b"SSH-2.0-x\r\n"
 
 
-def test_without_rawtcp_it_is_closed(play, tcp):
+def test_without_rawtcp_it_is_closed(play, tcp, caplog):
+    caplog.set_level("INFO")
     scenario = play(addons=[tcp], rawtcp=False)
     client = scenario.client()
     client.sends(b"CONNECT box:22 HTTP/1.1\r\nHost: box:22\r\n\r\nSSH-2.0-x\r\n")
@@ -128,6 +129,57 @@ def test_without_rawtcp_it_is_closed(play, tcp):
     assert client.is_closed
     assert scenario.servers[0].received() == b""
     assert tcp.hooks == []
+    assert "this is not HTTP, and the option rawtcp is off" in caplog.text
+
+
+TO_BOX = b"CONNECT box:22 HTTP/1.1\r\nHost: box:22\r\n\r\n"
+
+
+@pytest.mark.parametrize("data", [b"SSH-2.0-x\r\n", b"\0\1\2", b"EHLO x\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
+def test_without_rawtcp_reverse_mode_waits_for_no_head_either(play, data, caplog):
+    caplog.set_level("INFO")
+    scenario = play("reverse:http://server:80", rawtcp=False)
+    client = scenario.client()
+    client.sends(data)
+    assert client.is_closed
+    assert scenario.servers == []
+    assert "this is not HTTP, and the option rawtcp is off" in caplog.text
+
+
+def test_without_rawtcp_who_says_nothing_is_not_blamed(play, caplog):
+    caplog.set_level("INFO")
+    scenario = play("reverse:http://server:80", rawtcp=False)
+    client = scenario.client()
+    client.ends()
+    assert client.is_closed
+    assert caplog.text == ""
+
+
+def test_without_rawtcp_what_only_begins_like_tls_is_closed(play):
+    scenario = play(rawtcp=False)
+    client = scenario.client()
+    client.sends(TO_BOX + b"\x16\x03\x01\x00\x05hello")
+    assert client.is_closed
+    assert scenario.servers[0].received() == b""
+
+
+def test_tcp_hosts_and_modes_for_tcp_are_relayed_without_rawtcp(play, tcp):
+    scenario = play(addons=[tcp], rawtcp=False, tcp_hosts=["box"])
+    scenario.client().sends(TO_BOX + b"SSH-2.0-x\r\n")
+    assert scenario.servers[0].received() == b"SSH-2.0-x\r\n"
+    scenario = play(MODE, addons=[tcp], rawtcp=False)
+    scenario.client().sends(b"SSH-2.0-x\r\n")
+    assert scenario.servers[0].received() == b"SSH-2.0-x\r\n"
+
+
+def test_without_rawtcp_an_addon_may_still_leave_it_alone(play):
+    class Leave:
+        def next_layer(self, nextlayer):
+            nextlayer.layer = "ignore"
+
+    scenario = play(addons=[Leave()], rawtcp=False)
+    scenario.client().sends(TO_BOX + b"SSH-2.0-x\r\n")
+    assert scenario.servers[0].received() == b"SSH-2.0-x\r\n"
 
 
 def test_a_message_can_be_changed_and_dropped(play):

@@ -46,6 +46,7 @@ FIRST_WORD_SECONDS = 1.0
 WHOLE_LINE_SECONDS = 3.0
 """How long a client in a tunnel may take for the rest of its first line, before that counts as no HTTP."""
 TLS_HANDSHAKE = 0x16
+NO_OTHER_PROTOCOLS = "this is not HTTP, and the option rawtcp is off"
 UNREACHABLE_SECONDS = 2.0
 """How long a client of an unreachable server may take to ask over HTTP why."""
 OTHER_HTTP = frozenset({b"h2", b"h3", b"http/1.0", b"http/0.9", b"spdy/3.1", b"spdy/3"})
@@ -250,8 +251,6 @@ class ClientConnection:
             return await self._ignore()
         if layer == "http":
             return await self._http_layer()
-        if not session.options.rawtcp and not self._is_raw:
-            raise PeerError("this is not HTTP, and the option rawtcp is off")
         return await self._tcp_layer()
 
     async def _look(self) -> tuple[Kind, bytes]:
@@ -329,6 +328,8 @@ class ClientConnection:
     async def _choose(self, kind: Kind, data: bytes) -> str:
         """Decide how clear-text (or opened) bytes are read: `http`, `tcp` or `ignore`."""
         session = self.session
+        may_be_other = session.options.rawtcp
+        is_out_of_place = False
         names = self._names()
         if kind is Kind.HTTP1 and session.policy.needs_names:
             names += await self._host_name(data)
@@ -338,12 +339,15 @@ class ClientConnection:
         elif self._is_raw or decision.action is Action.TCP:
             layer = "tcp"
         else:
-            is_http = kind is Kind.HTTP1 or self.mode.name == "reverse"
+            is_http = kind is Kind.HTTP1 or (self.mode.name == "reverse" and (may_be_other or not data))
+            is_out_of_place = not is_http and not may_be_other
             layer = "http" if is_http else "tcp"
         if session.hooks.next_layer:
             choice = NextLayer(session.context(self.client, self._placeholder()), layer, data)  # type: ignore[arg-type]
             await dispatch(session.hooks.next_layer, choice)
             layer = choice.layer
+        if is_out_of_place and layer == "tcp":
+            raise PeerError(NO_OTHER_PROTOCOLS)
         return layer
 
     async def _host_name(self, data: bytes) -> list[str]:
@@ -420,7 +424,7 @@ class ClientConnection:
     async def _tls_layer(self, data: bytes) -> bool:
         hello = await self._read_hello(data)
         if hello is None:
-            return await self._tcp_layer() if self.way.destination is not None else False
+            return await self._odd_tls_layer()
         session, client = self.session, self.client
         client.tls = True
         client.sni = self._sni = hello.sni
@@ -436,6 +440,14 @@ class ClientConnection:
         await self._open_tls(hello, server, is_to_us=is_to_us, must_see_server=info.establish_server_tls_first)
         self._is_opened = True
         return True
+
+    async def _odd_tls_layer(self) -> bool:
+        """Handle what began like TLS and is none."""
+        if self.way.destination is None:
+            return False
+        if not self.session.options.rawtcp and not self._is_raw:
+            raise PeerError(NO_OTHER_PROTOCOLS)
+        return await self._tcp_layer()
 
     async def _read_hello(self, data: bytes) -> ClientHello | None:
         """Read the whole ClientHello; None if this is no TLS after all. What was read stays with the reader."""
