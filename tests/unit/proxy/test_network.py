@@ -1,0 +1,147 @@
+import asyncio
+import socket
+
+import pytest
+
+from midstream.proxy.deadlines import Deadlines
+from midstream.proxy.failure import ClientLeft
+from midstream.proxy.network import AsyncioNetwork, AsyncioWaiter, sweep_for_ever
+from midstream.proxy.peer import Peer
+from midstream.proxy.stepper import Step
+from midstream.proxy.turns import Turns
+
+
+def run(coroutine):
+    return asyncio.run(asyncio.wait_for(coroutine, 20))
+
+
+async def connect(host, port, source=None):
+    peer = Peer("server", Deadlines(), Turns(asyncio.get_running_loop().call_soon))
+    await AsyncioNetwork().connect(host, port, source, peer)
+    names = peer.address_of("sockname"), peer.address_of("peername")
+    peer.close()
+    await asyncio.sleep(0)
+    return names
+
+
+@pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
+def test_it_connects(host, family):
+    with socket.create_server((host, 0), family=family) as server:
+        port = server.getsockname()[1]
+        assert run(connect(host, port))[1] == (host, port)
+
+
+def test_md_19_of_several_addresses_it_takes_the_one_that_answers():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert run(connect("localhost", port))[1] == ("127.0.0.1", port)
+
+
+def test_it_connects_from_the_address_it_is_told_and_in_its_family():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert run(connect("localhost", port, "127.0.0.7"))[0][0] == "127.0.0.7"
+        with pytest.raises(OSError, match="no address"):
+            run(connect("127.0.0.1", port, "::1"))
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example", "no-such-name.invalid"])
+def test_names_that_are_none_are_os_errors(host):
+    with pytest.raises(OSError):
+        run(connect(host, 80))
+
+
+def stepped(make):
+    """Step a coroutine that waits through a waiter; return the step, the waiter, and what came out."""
+    out = []
+    loop = asyncio.get_running_loop()
+    waiter = AsyncioWaiter(loop)
+    done = loop.create_future()
+
+    async def body():
+        try:
+            out.append(await make(waiter))
+        except BaseException as error:
+            out.append(error)
+
+    step = Step(body(), lambda error: done.set_result(None)).start()
+    return step, waiter, out, done
+
+
+def test_waiting_returns_the_result():
+    async def main():
+        _, _, out, done = stepped(lambda waiter: waiter.wait(asyncio.sleep(0, "done")))
+        await done
+        assert out == ["done"]
+
+    run(main())
+
+
+def test_an_addons_handler_is_never_torn():
+    async def main():
+        gate = asyncio.Event()
+        step, _, out, done = stepped(lambda waiter: waiter.wait(gate.wait()))
+        step.throw(ClientLeft())
+        assert out == []
+        gate.set()
+        await done
+        assert isinstance(out[0], ClientLeft)
+
+    run(main())
+
+
+def test_what_may_be_cancelled_is():
+    async def main():
+        future = asyncio.get_running_loop().create_future()
+        step, _, out, done = stepped(lambda waiter: waiter.wait_or_cancel(future, 0))
+        step.throw(ClientLeft())
+        await done
+        assert isinstance(out[0], ClientLeft)
+        assert future.cancelled()
+
+    run(main())
+
+
+def test_the_time_runs_out():
+    async def main():
+        _, _, out, done = stepped(lambda waiter: waiter.wait_or_cancel(asyncio.Event().wait(), 0.01))
+        await done
+        assert isinstance(out[0], TimeoutError)
+
+    run(main())
+
+
+@pytest.mark.parametrize("way", ["wait", "wait_or_cancel"])
+def test_md_25_whoever_waits_at_the_end_is_told_to_stop(way):
+    async def main():
+        arguments = (asyncio.Event().wait(), 0) if way == "wait_or_cancel" else (asyncio.Event().wait(),)
+        _, waiter, out, done = stepped(lambda waiter: getattr(waiter, way)(*arguments))
+        await waiter.close()
+        await done
+        assert isinstance(out[0], ClientLeft)
+
+    run(main())
+
+
+def test_a_handler_that_cancels_itself_is_an_ordinary_failure():
+    async def cancelled():
+        raise asyncio.CancelledError
+
+    async def main():
+        _, _, out, done = stepped(lambda waiter: waiter.wait(cancelled()))
+        await done
+        assert isinstance(out[0], RuntimeError)
+
+    run(main())
+
+
+def test_the_sweep_keeps_the_clock_and_ends_when_cancelled():
+    async def main():
+        deadlines = Deadlines()
+        sweeping = asyncio.ensure_future(sweep_for_ever(deadlines))
+        await asyncio.sleep(0)
+        assert deadlines.now > 0
+        sweeping.cancel()
+        await sweeping
+
+    run(main())
