@@ -184,6 +184,17 @@ def test_while_an_addon_thinks_about_a_request_that_cannot_be_read(play, tape):
     assert scenario.connections == 0
 
 
+def test_inside_a_pipelined_head(play, tape):
+    scenario = play(addons=[tape])
+    client = scenario.client()
+    client.sends(GET + GET[:20])
+    client.ends()
+    scenario.servers[0].sends(OK)
+    assert b"200 OK" in client.received()
+    assert client.is_closed
+    assert len(tape.flows) == 1
+
+
 def test_after_a_request_that_cannot_be_read(play):
     scenario = play()
     client = scenario.client()

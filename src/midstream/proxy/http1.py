@@ -162,6 +162,8 @@ class Http1Client:
         """Begin exchanges for the requests that are here, in a loop so that a long pipeline is no deep recursion."""
         self._is_running = True
         while events:
+            if type(events[0]) is Reset:  # the client has left inside its next head
+                break
             self._start(events)
             if self._step is not None or self._is_over or self.peer.is_full:
                 break
