@@ -20,6 +20,11 @@ CLOSING_SECONDS = 60.0
 LINGER_SECONDS = 2.0
 """How long a refused peer may go on sending, so that the reset for it does not overtake our answer."""
 
+TURN_BYTES = 65_536
+TURN_PIECES = 16
+"""What is written without waiting for the end of the turn: one turn may read megabytes, and only a transport that has been
+written to can say that it is full."""
+
 READ_AHEAD = 262_144
 """Bytes that may wait for a reader before its peer is paused."""
 
@@ -154,6 +159,8 @@ class Peer(asyncio.Protocol):
         if not output:
             self._turns.add(self)
         output.append(data)
+        if len(data) >= TURN_BYTES or len(output) >= TURN_PIECES:
+            self.flush()
 
     def flush(self) -> None:
         """Write what waits, encrypted where there is TLS."""
@@ -377,6 +384,8 @@ class ByteReader:
             receiver.received(b"".join(chunks))
         if self._error is not None:
             receiver.lost(self._error)
+        elif peer.is_lost:
+            receiver.lost(PeerGone(f"the {peer.name} closed the connection", status=502))
         elif peer.has_ended:
             receiver.ended()
 
