@@ -7,7 +7,7 @@ import pytest
 from midstream.flow import Response
 from midstream.proxy.stepper import Signal
 
-SEEDS = 60
+SEEDS = 100
 REQUESTS = (
     b"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
     b"HEAD http://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
