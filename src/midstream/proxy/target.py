@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import idna
 import msgspec
 
-from midstream.wire.errors import PeerError, Profile
+from midstream.wire.errors import PeerError, Profile, shown
 from midstream.wire.events import RequestHead
 
 Scheme: TypeAlias = Literal["http", "https"]
@@ -112,8 +112,7 @@ def _read_start(start: bytes) -> tuple[Scheme, str, int, bytes, bytes]:
     scheme_raw, separator, authority = start.partition(b"://")
     scheme = _SCHEMES.get(scheme_raw.lower())
     if not separator or scheme is None:
-        shown = start[:60].decode("latin-1")
-        raise PeerError(f"expected a path or an http(s) URL as request target, got {shown!r}", "RFC 9112 §3.2")
+        raise PeerError(f"expected a path or an http(s) URL as request target, got {shown(start)}", "RFC 9112 §3.2")
     bare = authority.rpartition(b"@")[2]
     host, own_port = split_authority(bare)
     return scheme, host, own_port or DEFAULT_PORTS[scheme], authority, bare
@@ -139,11 +138,11 @@ def split_authority(authority: bytes) -> tuple[str, int | None]:
         inner, bracket, rest = authority[1:].partition(b"]")
         port_text = rest[1:] if rest.startswith(b":") else rest
         if not bracket or (rest and not rest.startswith(b":")) or not _IPV6.fullmatch(inner):
-            raise PeerError(f"expected [IPv6]:port, got {authority[:80].decode('latin-1')!r}", "RFC 3986 §3.2.2")
+            raise PeerError(f"expected [IPv6]:port, got {shown(authority)}", "RFC 3986 §3.2.2")
         return inner.decode("ascii", "replace").lower(), _port(port_text)
     name, _, port_text = authority.partition(b":")
     if not name or _FORBIDDEN.search(name):
-        raise PeerError(f"expected host:port, got {authority[:80].decode('latin-1')!r}", "RFC 9110 §7.2")
+        raise PeerError(f"expected host:port, got {shown(authority)}", "RFC 9110 §7.2")
     return ascii_host(name), _port(port_text)
 
 
@@ -154,21 +153,21 @@ def ascii_host(name: bytes) -> str:
     try:
         return idna.encode(name.decode("utf-8"), uts46=True).decode("ascii")
     except (UnicodeError, idna.IDNAError):
-        raise PeerError(f"not a host name: {name[:80]!r}", "RFC 5891 §4.4") from None
+        raise PeerError(f"not a host name: {shown(name)}", "RFC 5891 §4.4") from None
 
 
 def _port(text: bytes) -> int | None:
     if not text:
         return None
     if not text.isdigit() or len(text) > 5 or not 0 < int(text) < 65536:
-        raise PeerError(f"invalid port {text[:20].decode('latin-1')!r}", "RFC 3986 §3.2.3")
+        raise PeerError(f"invalid port {shown(text)}", "RFC 3986 §3.2.3")
     return int(text)
 
 
 def join_authority(host: str, port: int, scheme: str) -> bytes:
     """Return `host[:port]`, with brackets where they are needed and without a default port."""
-    shown = f"[{host}]" if ":" in host else host
-    return shown.encode() if DEFAULT_PORTS.get(scheme) == port else f"{shown}:{port}".encode()
+    name = f"[{host}]" if ":" in host else host
+    return name.encode() if DEFAULT_PORTS.get(scheme) == port else f"{name}:{port}".encode()
 
 
 _SCHEMES: dict[bytes, Scheme] = {b"http": "http", b"https": "https", b"ws": "http", b"wss": "https"}

@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from midstream.wire.errors import PeerError
+from midstream.wire.errors import PeerError, shown
 
 Address: TypeAlias = tuple[str, int]
 Transport: TypeAlias = Literal["tcp", "udp", "unix", "unknown"]
@@ -102,7 +102,7 @@ def _read_v1(data: bytes | bytearray) -> ProxyLine | None:
     if words[1] == b"UNKNOWN":
         return ProxyLine(1, size)
     if words[1] not in (b"TCP4", b"TCP6") or len(words) != 6:
-        raise _malformed_v1(f"{bytes(data[:end])!r}")
+        raise _malformed_v1(shown(data[:end], MAX_LINE_V1))
     of_family = _host_v4 if words[1] == b"TCP4" else _host_v6
     source = (of_family(words[2]), _port_v1(words[4]))
     destination = (of_family(words[3]), _port_v1(words[5]))
@@ -113,22 +113,22 @@ def _host_v4(word: bytes) -> str:
     try:
         return str(IPv4Address(word.decode("ascii")))
     except (AddressValueError, UnicodeDecodeError) as error:
-        raise _malformed_v1(f"{word!r} is no IPv4 address") from error
+        raise _malformed_v1(f"{shown(word)} is no IPv4 address") from error
 
 
 def _host_v6(word: bytes) -> str:
     try:
         address = IPv6Address(word.decode("ascii"))
     except (AddressValueError, UnicodeDecodeError) as error:
-        raise _malformed_v1(f"{word!r} is no IPv6 address") from error
+        raise _malformed_v1(f"{shown(word)} is no IPv6 address") from error
     if address.scope_id is not None:
-        raise _malformed_v1(f"{word!r} has a scope")
+        raise _malformed_v1(f"{shown(word)} has a scope")
     return str(address)
 
 
 def _port_v1(word: bytes) -> int:
     if not (word.isdigit() and len(word) <= 5 and int(word) < 65536) or (word[0] == 0x30 and len(word) > 1):
-        raise _malformed_v1(f"{word!r} is no port")
+        raise _malformed_v1(f"{shown(word)} is no port")
     return int(word)
 
 

@@ -17,7 +17,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from midstream.errors import UsageError
-from midstream.wire.errors import PeerError
+from midstream.wire.errors import PeerError, shown
 
 Address: TypeAlias = tuple[str, int]
 Cause: TypeAlias = Literal[
@@ -409,7 +409,7 @@ def _host(raw: bytes, refusal: bytes) -> str:
     except UnicodeDecodeError:
         text = ""
     if not text or not text.isprintable() or any(letter.isspace() for letter in text):
-        msg = f"{raw[:64]!r} is no host name"
+        msg = f"{shown(raw)} is no host name"
         raise SocksError(msg, "RFC 1928 §5", reply=refusal, code=REPLY["address"])
     return text
 

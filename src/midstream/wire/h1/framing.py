@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from midstream.wire.errors import PeerError
+from midstream.wire.errors import PeerError, shown
 from midstream.wire.events import Fields
 from midstream.wire.h1.line import CODING, DOUBTFUL_FRAMING, FRAMING, LENGTH, LENGTH_DIGITS, kinds_of, options_of
 from midstream.wire.h1.section import Section
@@ -48,28 +48,28 @@ def _settle_coding(section: Section, tolerance: Tolerance, *, is_request: bool) 
         return section
     text = b", ".join(values)
     codings = options_of(text)
-    shown = f"Transfer-Encoding {text[:64]!r}"
+    field = f"Transfer-Encoding {shown(text)}"
     if codings and set(codings) == {b"chunked"}:
         report = tolerance.pass_raw if is_request else tolerance.repair
-        report(f"{shown} instead of a single 'chunked'", "RFC 9112 §6.1")
+        report(f"{field} instead of a single 'chunked'", "RFC 9112 §6.1")
         return _replace(section, CODING, (b"chunked",))
     if not is_request:
-        tolerance.repair(f"{shown} is not 'chunked'; reading until close", "RFC 9112 §6.3")
+        tolerance.repair(f"{field} is not 'chunked'; reading until close", "RFC 9112 §6.3")
         # A coding that somebody may undo goes on, in front of a 'chunked' of ours; nonsense does not.
         return section if codings and _CODINGS.issuperset(codings) else _replace(section, CODING, None)
     if codings[-1:] == [b"chunked"] and _CODINGS.issuperset(codings[:-1]):
-        tolerance.pass_raw(f"{shown} is not implemented", "RFC 9112 §6.1", status=501)
+        tolerance.pass_raw(f"{field} is not implemented", "RFC 9112 §6.1", status=501)
         return _replace(section, CODING, (text,))
-    raise PeerError(f"{shown} does not end in a single 'chunked'", "RFC 9112 §6.3")
+    raise PeerError(f"{field} does not end in a single 'chunked'", "RFC 9112 §6.3")
 
 
 def _settle_length(section: Section, tolerance: Tolerance) -> Section:
     values = _values(section.fields, LENGTH)
     numbers = [number.strip(b" \t") for value in values for number in value.split(b",")]
     if not all(number.isdigit() for number in numbers):
-        raise PeerError(f"Content-Length {values[0][:64]!r} is not a number", "RFC 9112 §6.3")
+        raise PeerError(f"Content-Length {shown(values[0])} is not a number", "RFC 9112 §6.3")
     if any(len(number) > LENGTH_DIGITS for number in numbers):
-        raise PeerError(f"Content-Length {values[0][:64]!r} is too large", "RFC 9110 §8.6")
+        raise PeerError(f"Content-Length {shown(values[0])} is too large", "RFC 9110 §8.6")
     if len(set(numbers)) > 1:
         raise PeerError("different Content-Length values: " + b", ".join(numbers)[:64].decode(), "RFC 9112 §6.3")
     tolerance.repair("the same Content-Length more than once", "RFC 9112 §6.3")

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from midstream.wire.errors import PeerError
+from midstream.wire.errors import PeerError, shown
 from midstream.wire.events import RequestHead, ResponseHead
 from midstream.wire.h1.framing import BODILESS, CHUNKED, UNTIL_CLOSE, drop_fields, settle_framing
 from midstream.wire.h1.line import (
@@ -121,7 +121,7 @@ def _frame_response(section: Section, status: int, method: bytes) -> int:
 def _read_odd_request_line(line: bytes, tolerance: Tolerance) -> tuple[bytes, bytes, bytes]:
     match = _ODD_REQUEST_LINE.fullmatch(line)
     if match is None:
-        raise PeerError(f"expected 'METHOD target HTTP/1.1', got {line[:64]!r}", "RFC 9112 §3")
+        raise PeerError(f"expected 'METHOD target HTTP/1.1', got {shown(line)}", "RFC 9112 §3")
     method, target, version = match.groups()
     if not version.startswith(b"HTTP/1."):
         raise PeerError(f"HTTP version {version.decode()} is not spoken here", "RFC 9110 §15.6.6", status=505)
@@ -139,7 +139,7 @@ def _read_status_line(line: bytes, tolerance: Tolerance) -> tuple[bytes, int, by
         return _status_lines.remember(line, (version, int(code), reason or b""), len(line))
     match = _ODD_STATUS_LINE.fullmatch(line)
     if match is None or FORBIDDEN.search(line):
-        raise PeerError(f"expected 'HTTP/1.1 200 OK', got {line[:64]!r}", "RFC 9112 §4")
+        raise PeerError(f"expected 'HTTP/1.1 200 OK', got {shown(line)}", "RFC 9112 §4")
     version, code, reason = match.groups()
     if version == b"ICY":
         tolerance.repair("greeting ICY instead of HTTP/1.0", "RFC 9112 §4")
@@ -147,7 +147,7 @@ def _read_status_line(line: bytes, tolerance: Tolerance) -> tuple[bytes, int, by
     elif not version.startswith(b"HTTP/1."):
         raise PeerError(f"HTTP version {version.decode()} was not asked for", "RFC 9112 §4")
     else:
-        tolerance.repair(f"odd status line {line[:64]!r}", "RFC 9112 §4")
+        tolerance.repair(f"odd status line {shown(line)}", "RFC 9112 §4")
     return version, int(code), reason or b""
 
 
@@ -158,7 +158,7 @@ def _settle_host(section: Section, version: bytes, tolerance: Tolerance) -> Sect
             tolerance.pass_raw("no Host field", "RFC 9112 §3.2")
         return section
     if _UNROUTABLE_HOST.search(section.host):
-        tolerance.pass_raw(f"Host {section.host[:64]!r} is not a host", "RFC 9112 §3.2")
+        tolerance.pass_raw(f"Host {shown(section.host)} is not a host", "RFC 9112 §3.2")
     hosts = [field for field in section.fields if classify(*field) & HOST]
     if len(hosts) == 1:
         return section
@@ -180,7 +180,7 @@ def _compare_host(method: bytes, target: bytes, host: bytes, tolerance: Toleranc
             return
         authority, port = match[1], _DEFAULT_PORTS.get(target.partition(b":")[0].lower(), b"")
     if authority.lower().removesuffix(port) != host.lower().removesuffix(port):
-        tolerance.repair(f"Host {host[:64]!r} differs from the target", "RFC 9112 §3.2.2")
+        tolerance.repair(f"Host {shown(host)} differs from the target", "RFC 9112 §3.2.2")
 
 
 def _drop_old_coding(section: Section, tolerance: Tolerance) -> Section:

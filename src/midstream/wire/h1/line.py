@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from midstream.errors import UsageError
+from midstream.wire.errors import shown
 from midstream.wire.h1.memo import Memo
 
 # The kinds, as bits. A header section has the union of the kinds of its lines.
@@ -90,9 +91,9 @@ def written_line(field: Field) -> tuple[bytes, int]:
             f"Header field {name!r}: name and value must be bytes, not {type(name).__name__} and {type(value).__name__}."
         )
     if not name or _UNWRITABLE_NAME.search(name):
-        raise UsageError(f"Header name {name!r} is empty or holds a blank, a colon or a control byte.")
+        raise UsageError(f"Header name {shown(name)} is empty or holds a blank, a colon or a control byte.")
     if _UNWRITABLE.search(value):
-        raise UsageError(f"The value of header {name!r} holds CR, LF or NUL: {value[:64]!r}.")
+        raise UsageError(f"The value of header {shown(name)} holds CR, LF or NUL: {shown(value)}.")
     rendered = b"%b: %b\r\n" % field, classify(name, value)
     return _written.remember(field, rendered, len(value))
 
@@ -117,7 +118,7 @@ def check_raw_line(line: bytes) -> bytes:
 
     """
     if _UNWRITABLE.search(line):
-        raise UsageError(f"The raw header line {line[:64]!r} holds CR, LF or NUL.")
+        raise UsageError(f"The raw header line {shown(line)} holds CR, LF or NUL.")
     return line + b"\r\n"
 
 

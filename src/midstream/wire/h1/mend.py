@@ -8,7 +8,7 @@ Nothing odd is ever passed on: what comes out of here is written anew, line by l
 import re
 from typing import Final
 
-from midstream.wire.errors import PeerError
+from midstream.wire.errors import PeerError, shown
 from midstream.wire.h1.line import FORBIDDEN, TOKEN, Entry, classify, read_line
 from midstream.wire.h1.section import Section, digest
 from midstream.wire.h1.tolerance import Tolerance
@@ -45,20 +45,16 @@ def mend_section(lines: list[bytes], tolerance: Tolerance, *, is_request: bool) 
 def _mend_line(line: bytes, tolerance: Tolerance, *, is_request: bool) -> Entry:
     report = tolerance.pass_raw if is_request else tolerance.repair
     if FORBIDDEN.search(line):
-        raise PeerError(f"a control byte in header line {_show(line)}", "RFC 9110 §5.5")
+        raise PeerError(f"a control byte in header line {shown(line)}", "RFC 9110 §5.5")
     name, colon, value = line.partition(b":")
     if not colon:
-        raise PeerError(f"no colon in header line {_show(line)}", "RFC 9112 §5")
+        raise PeerError(f"no colon in header line {shown(line)}", "RFC 9112 §5")
     if name.endswith((b" ", b"\t")):
-        report(f"a blank before the colon of header line {_show(line)}", "RFC 9112 §5.1")
+        report(f"a blank before the colon of header line {shown(line)}", "RFC 9112 §5.1")
         name = name.rstrip(b" \t")
     if not name or _UNUSABLE_NAME.search(name):
-        raise PeerError(f"no usable name in header line {_show(line)}", "RFC 9110 §5.1")
+        raise PeerError(f"no usable name in header line {shown(line)}", "RFC 9110 §5.1")
     if not _TOKEN.fullmatch(name):
-        report(f"header name {_show(name)} is not a token", "RFC 9110 §5.1")
+        report(f"header name {shown(name)} is not a token", "RFC 9110 §5.1")
     value = value.strip(b" \t")
     return (name, value), classify(name, value)
-
-
-def _show(line: bytes) -> str:
-    return repr(line[:64])[1:]

@@ -14,7 +14,7 @@ steps can be interrupted at any byte, and the events do not depend on where that
 import re
 from typing import Final
 
-from midstream.wire.errors import PeerError, Profile
+from midstream.wire.errors import PeerError, Profile, shown
 from midstream.wire.events import END, Data, End, Event, Reset, Trailers
 from midstream.wire.h1.limits import Limits
 from midstream.wire.h1.mend import mend_section, split_lines
@@ -240,7 +240,7 @@ class Reader:
         line = buffer[at : end - 1]
         match = _EXTENDED_CHUNK_LINE.fullmatch(line) if buffer[end - 1 : end] == b"\r" and end > at else None
         if match is None:
-            raise PeerError(f"no chunk size in {buffer[at:end][:64]!r}", "RFC 9112 §7.1")
+            raise PeerError(f"no chunk size in {shown(buffer[at:end])}", "RFC 9112 §7.1")
         size, blanks, extensions = match.groups()
         if blanks and not extensions:
             report = self._tolerance.pass_raw if self.is_reading_requests else self._tolerance.repair

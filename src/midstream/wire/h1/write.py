@@ -9,6 +9,7 @@ import re
 from typing import Final, NamedTuple, TypeAlias
 
 from midstream.errors import UsageError
+from midstream.wire.errors import shown
 from midstream.wire.events import Fields, RequestHead, ResponseHead
 from midstream.wire.h1.framing import BODILESS, CHUNKED, UNTIL_CLOSE
 from midstream.wire.h1.head import is_tunnel
@@ -72,7 +73,7 @@ def write_request(head: RequestHead, *, close: bool) -> Written:
     start = b"%b %b %b\r\n" % (head.method, head.target, version)
     if _REQUEST_LINE.fullmatch(start) is None:
         raise UsageError(
-            f"Method {head.method[:64]!r} or target {head.target[:64]!r} is empty or holds what it must not."
+            f"Method {shown(head.method)} or target {shown(head.target)} is empty or holds what it must not."
         )
     if head.block and not close and version is _MODERN:
         section = read_section(head.block)
@@ -137,7 +138,7 @@ def _start_of_response(head: ResponseHead) -> bytes:
     if not 100 <= head.status <= 999:
         raise UsageError(f"Status {head.status} is not between 100 and 999.")
     if any(byte in head.reason for byte in (b"\r", b"\n", b"\0")):
-        raise UsageError(f"The reason phrase {head.reason[:64]!r} holds CR, LF or NUL.")
+        raise UsageError(f"The reason phrase {shown(head.reason)} holds CR, LF or NUL.")
     version = _OLD if head.version == _OLD else _MODERN
     return _status_lines.remember(key, b"%b %d %b\r\n" % (version, head.status, head.reason), len(head.reason))
 

@@ -7,7 +7,7 @@ OpenSSL tells a reason as text, with another spelling in every binding and relea
 import re
 from typing import Final, Literal, TypeAlias
 
-from midstream.wire.errors import PeerError
+from midstream.wire.errors import PeerError, shown
 
 Kind: TypeAlias = Literal["not-tls", "version", "cipher", "untrusted", "verify", "closed", "alert", "protocol"]
 """What went wrong.
@@ -122,7 +122,7 @@ def not_tls(start: bytes, *, server_side: bool) -> TlsError:
     if re.match(rb"[A-Za-z]+ \S+|HTTP/", start):
         text = f"the {peer} speaks plain HTTP where TLS was expected"
     else:
-        text = f"the {peer} does not speak TLS; its first bytes are {start[:16]!r}"
+        text = f"the {peer} does not speak TLS; its first bytes are {shown(start[:16])}"
     return TlsError("not-tls", text, "RFC 8446 §5.1")
 
 

@@ -294,7 +294,7 @@ def test_a_client_certificate_is_seen(client, server, wire, pki):
     ("data", "text"),
     [
         (b"GET / HTTP/1.1\r\n\r\n", "the client speaks plain HTTP where TLS was expected"),
-        (b"SSH-2.0-x\r\n", "the client does not speak TLS; its first bytes are b'SSH-2.0-x"),
+        (b"SSH-2.0-x\r\n", "the client does not speak TLS; its first bytes are 'SSH-2.0-x"),
         (b"\x00", "does not speak TLS"),
     ],
 )
