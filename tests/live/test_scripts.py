@@ -23,10 +23,11 @@ def write(tmp_path):
     times = iter(range(1, 100))
 
     def write(text, name="script.py"):
-        path = tmp_path / name
-        path.write_text(text)
+        path, fresh = tmp_path / name, tmp_path / "fresh"
+        fresh.write_text(text)
         stamp = time.time_ns() + next(times) * 10**9  # later than before, whatever the clock's grain
-        os.utime(path, ns=(stamp, stamp))
+        os.utime(fresh, ns=(stamp, stamp))
+        fresh.replace(path)  # whole at once: who looks all the time would see a file half written
         return str(path)
 
     return write
