@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 def dump(filter_words: tuple[str, ...], **params: Any) -> int:
     """Run the proxy and print what passes.
 
-    FILTER chooses the flows to print, such as: ~d example.com & !~c 2xx
-    """
+    FILTER chooses the flows to print, by host (~d), method (~m), status (~c) and much else; several words are joined.
+
+    \b
+      midstream dump
+      midstream dump -p 9090 --flow-detail 2 '~d example.com & !~c 2xx'
+      midstream dump -m reverse:http://localhost:3000@8000
+    """  # noqa: D301 - the backslash is click's mark for lines to leave alone
     options = options_from(params, dumper_filter=" ".join(filter_words) or None)
     log_to_terminal(options.termlog_verbosity)
     return run_in_loop(options, lambda: _serve(options))

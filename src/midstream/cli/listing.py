@@ -20,7 +20,10 @@ from midstream.options.reference import all_flags, reference
 @click.option("--markdown", "form", flag_value="markdown", help="Print the reference as Markdown tables.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def options(names: tuple[str, ...], form: str | None, **params: Any) -> None:
-    """List all options, or those named, with their values and where these come from."""
+    """List all options, or those named, with their values and where these come from.
+
+    Flags given here count as in the other commands, so that their effect can be seen before anything is started.
+    """
     found = options_from(params)
     if found.scripts:
         log_to_terminal(found.termlog_verbosity)
@@ -38,10 +41,16 @@ def options(names: tuple[str, ...], form: str | None, **params: Any) -> None:
 @option_flags
 @click.command()
 def commands(**params: Any) -> None:
-    """List the commands of built-in addons and of scripts."""
+    """List the commands of built-in addons and, with -s, of scripts.
+
+    Scripts call them through ctx.master.commands. Nothing is listened to; other flags count as in `midstream dump`.
+    """
     found = options_from(params)
     log_to_terminal(found.termlog_verbosity)
-    for signature, description in run_in_loop(found, lambda: _commands(found)):
+    listed = run_in_loop(found, lambda: _commands(found))
+    if not listed:
+        click.echo("There are no commands; scripts may bring some: midstream commands -s SCRIPT", err=True)
+    for signature, description in listed:
         click.echo(signature)
         if description:
             click.echo(f"    {description}")

@@ -45,7 +45,11 @@ def run(command: tuple[str, ...], no_proxy: str, **params: Any) -> int:
 
     Sets the proxy variables, and those that make common runtimes trust the CA, for COMMAND alone: nothing is
     installed. Flows are printed to standard error, so that the command's own output stays its own.
-    """
+
+    \b
+      midstream run -- curl https://example.com/
+      midstream run -q -s addon.py -- npm test
+    """  # noqa: D301 - the backslash is click's mark for lines to leave alone
     options = options_from(params, listen_port=0 if params["listen_port"] is None else None)
     check_listening(options)
     log_to_terminal(options.termlog_verbosity)

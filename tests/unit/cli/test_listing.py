@@ -71,3 +71,11 @@ def test_commands(capsys, fake_engine, monkeypatch):
     assert call(["commands"]) == 0
     assert capsys.readouterr().out == "a x:str\n    Do a.\nb\n"
     assert not fake_engine.last.options.server
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_no_commands(capsys):
+    assert call(["commands"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "There are no commands" in err
