@@ -8,9 +8,8 @@ if TYPE_CHECKING:
     from midstream.flow import Client, Connection, Server
     from midstream.wire.tls.hello import ClientHello
 
-Layer: TypeAlias = Literal["http", "tls", "tcp", "ignore"]
-"""How the bytes of a connection are read: as HTTP (its version is found out), as TLS to be opened, as plain bytes in a
-`TCPFlow`, or not at all: relayed without a flow."""
+Layer: TypeAlias = Literal["http", "tcp", "ignore"]
+"""How the bytes of a connection are read: as HTTP, as plain bytes in a `TCPFlow`, or not at all: relayed without a flow."""
 
 
 class Context(msgspec.Struct, eq=False):
@@ -61,18 +60,17 @@ class Socks5AuthData(msgspec.Struct, eq=False):
 
 
 class NextLayer(msgspec.Struct, eq=False):
-    """The argument of `next_layer`."""
+    """The argument of `next_layer`: a connection whose destination is known, in clear text or with its TLS opened."""
 
     context: Context
     layer: Layer
     """How the proxy is about to read the connection; assign to change it."""
     client_bytes: bytes = b""
-    server_bytes: bytes = b""
 
     def data_client(self) -> bytes:
         """Return what the client has sent and nobody has read yet."""
         return self.client_bytes
 
     def data_server(self) -> bytes:
-        """Return what the server has sent and nobody has read yet."""
-        return self.server_bytes
+        """Return nothing: scripts written for other proxies call it, but what a server says first stays unread here."""
+        return b""

@@ -80,7 +80,7 @@ HOOKS: tuple[Hook, ...] = (
         (
             "next_layer",
             NEXT_LAYER,
-            "The first bytes are there; assign `nextlayer.layer` to read them as something else.",
+            "The first bytes in clear text are there; assign `nextlayer.layer` to read them as something else.",
         ),
         ("socks5_auth", SOCKS, "A SOCKS5 client sent a name and a password; set `data.valid`."),
     ),

@@ -71,21 +71,21 @@ class RouteOptions(OptionStore):
 
     ignore_hosts: Sequence[str] = option(
         (),
-        "Relay connections to matching HOST:PORT untouched, without reading them. A regular expression.",
+        "Relay connections to matching HOST:PORT untouched, without reading them. A regular expression; may be given several times.",
         flags=("--ignore-hosts",),
         metavar="REGEX",
         check=check_patterns,
     )
     allow_hosts: Sequence[str] = option(
         (),
-        "Read only connections to matching HOST:PORT and relay all others untouched. A regular expression.",
+        "Read only connections to matching HOST:PORT and relay all others untouched. A regular expression; may be given several times.",
         flags=("--allow-hosts",),
         metavar="REGEX",
         check=check_patterns,
     )
     tcp_hosts: Sequence[str] = option(
         (),
-        "Treat connections to matching hosts as plain TCP, inside TLS too. A regular expression.",
+        "Treat connections to matching HOST:PORT as plain TCP, inside TLS too. A regular expression; may be given several times.",
         flags=("--tcp-hosts",),
         metavar="REGEX",
         check=check_patterns,
@@ -93,7 +93,11 @@ class RouteOptions(OptionStore):
     show_ignored_hosts: bool = option(
         False, "Record relayed connections too, as TCP flows.", flags=("--show-ignored-hosts",)
     )
-    rawtcp: bool = option(True, "Relay protocols that are not HTTP as TCP flows; off: close them.", flags=("--rawtcp",))
+    rawtcp: bool = option(
+        True,
+        "Relay protocols that are not HTTP as TCP flows; off: close such connections at once.",
+        flags=("--rawtcp",),
+    )
     upstream_auth: str | None = option(
         None,
         "USER:PASSWORD for the parent proxy, or for the server in reverse mode.",
@@ -197,7 +201,9 @@ class LimitOptions(OptionStore):
     max_chunk_line: Size = option(4 << 10, "Size of the line before a chunk.", metavar="SIZE")
     max_trailer_bytes: Size = option(16 << 10, "Size of trailers.", metavar="SIZE")
     max_pool_idle_per_host: int = option(128, "Idle connections kept per server.", lowest=0)
-    tcp_timeout: float = option(600.0, "Close a tunnel on which nothing moves.", lowest=0, metavar="SECONDS")
+    tcp_timeout: float = option(
+        600.0, "Close a tunnel, or a connection inside a body, on which nothing moves.", lowest=0, metavar="SECONDS"
+    )
     client_idle_timeout: float = option(
         600.0, "Close a client connection without a request.", lowest=0, metavar="SECONDS"
     )
@@ -215,7 +221,9 @@ class LimitOptions(OptionStore):
 class ToolOptions(OptionStore):
     """Scripts and output."""
 
-    scripts: Sequence[FilePath] = option((), "Load an addon.", flags=("-s", "--scripts"), metavar="PATH")
+    scripts: Sequence[FilePath] = option(
+        (), "Load an addon: a Python file. May be given several times.", flags=("-s", "--scripts"), metavar="PATH"
+    )
     dumper_filter: str | None = option(None, "Print only flows that match this filter.", metavar="FILTER")
     flow_detail: int = option(
         1,

@@ -16,9 +16,9 @@ def test_credentials_are_not_valid_until_somebody_says_so():
     assert not Socks5AuthData(Client(), "anna", "secret").valid
 
 
-def test_next_layer_shows_the_bytes_of_both_sides():
-    layer = NextLayer(context(), "tcp", b"SSH-2.0", b"hello")
-    assert (layer.data_client(), layer.data_server()) == (b"SSH-2.0", b"hello")
+def test_next_layer_shows_the_bytes_of_the_client():
+    layer = NextLayer(context(), "tcp", b"SSH-2.0")
+    assert (layer.data_client(), layer.data_server()) == (b"SSH-2.0", b"")
     layer.layer = "http"
     assert layer.layer == "http"
 
