@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
+from midstream.flow.url import with_port
 from midstream.options import ModeSpec, Options
 from midstream.options.modes import WILDCARDS
 
@@ -40,6 +41,5 @@ def describe(listener: Bound) -> str:
 
 def url(scheme: str, address: tuple[str, int]) -> str:
     """Write an address as people type it."""
-    host, port = address
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    place = with_port(*address)
     return f"{scheme}://{place}" if scheme else place

@@ -21,7 +21,6 @@ from midstream.errors import UsageError
 from midstream.options import ModeSpec, Options
 from midstream.options.modes import ALL_INTERFACES
 
-CA_FILE = "midstream-ca-cert.pem"
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 
@@ -83,7 +82,7 @@ async def _run(options: Options, command: Sequence[str], no_proxy: str) -> int:
     with contextlib.redirect_stdout(sys.stderr), os.fdopen(own_output, "wb") as output:
         async with started(options, dump_addons(options)) as engine:
             proxy = proxy_url(options, engine.listeners[0].address)
-            with written(make_bundle(os.environ, os.path.join(options.confdir, CA_FILE))) as bundle:
+            with written(make_bundle(os.environ, engine.authority.public_file())) as bundle:
                 environment = child_environment(os.environ, proxy=proxy, bundle=bundle, no_proxy=no_proxy)
                 serving = asyncio.ensure_future(engine.serve_forever())
                 try:

@@ -18,6 +18,7 @@ from midstream.filters.ranges import (
 )
 from midstream.filters.subjects import Side
 from midstream.flow import Flow, HTTPFlow
+from midstream.flow.url import with_port
 
 _ASSETS = re.compile(rb"(text|application)/(x-)?javascript|text/css|image/|font/|application/font", re.IGNORECASE)
 
@@ -162,12 +163,12 @@ def _urls(flow: Flow) -> Iterator[str]:
 
 def _source(flow: Flow) -> Iterator[str]:
     if flow.client_conn.peername:
-        yield "{}:{}".format(*flow.client_conn.peername[:2])
+        yield with_port(*flow.client_conn.peername[:2])
 
 
 def _destination(flow: Flow) -> Iterator[str]:
     if flow.server_conn.address:
-        yield "{}:{}".format(*flow.server_conn.address[:2])
+        yield with_port(*flow.server_conn.address[:2])
 
 
 def _metadata(flow: Flow) -> Iterator[str]:

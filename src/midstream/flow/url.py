@@ -40,9 +40,17 @@ def unparse(scheme: str, host: str, port: int, path: str = "") -> str:
 
 def hostport(scheme: str, host: str, port: int) -> str:
     """Form an authority: brackets around IPv6 addresses, no port where it is the scheme's usual one."""
-    if ":" in host and not host.startswith("["):
-        host = f"[{host}]"
-    return host if port == default_port(scheme) else f"{host}:{port}"
+    return bracketed(host) if port == default_port(scheme) else with_port(host, port)
+
+
+def with_port(host: str, port: int) -> str:
+    """Form an authority that names its port whatever the scheme."""
+    return f"{bracketed(host)}:{port}"
+
+
+def bracketed(host: str) -> str:
+    """Put an IPv6 address into the brackets that keep it apart from a port."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 def default_port(scheme: str | bytes) -> int | None:

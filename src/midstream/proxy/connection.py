@@ -4,7 +4,6 @@ The coroutine reads like the connection: greeting of the mode, then as often as 
 TLS, go into a CONNECT tunnel; at last HTTP exchanges, or bytes relayed. Everything that decides is in `policy.py`.
 """
 
-import ipaddress
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -15,7 +14,7 @@ from midstream.flow.connection import ConnectionState, Via
 from midstream.hooks.data import ClientHelloData, NextLayer
 from midstream.hooks.table import dispatch
 from midstream.options.modes import ModeSpec
-from midstream.pki.names import LeafNames
+from midstream.pki.names import LeafNames, ip_address
 from midstream.proxy.connect import ConnectExchange
 from midstream.proxy.deadlines import Deadlines
 from midstream.proxy.dial import HTTP_ALPN, Link, open_link, open_stream, secure_link, stream_over
@@ -702,8 +701,4 @@ def _level_of(error: PeerError) -> int:
 
 def server_name(host: str) -> str | None:
     """Return `host` if it can be sent as SNI: names can, addresses cannot (RFC 6066 §3)."""
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host or None
-    return None
+    return host if host and ip_address(host) is None else None

@@ -18,6 +18,7 @@ from enum import Enum
 import msgspec
 
 from midstream.errors import OptionsError
+from midstream.flow.url import with_port
 from midstream.options import Options
 
 
@@ -89,4 +90,4 @@ def _search(patterns: Patterns, names: Sequence[str]) -> tuple[str, str] | None:
 
 def authority_name(host: str, port: int) -> str:
     """Return `host:port` as patterns see it, IPv6 in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return with_port(host, port)

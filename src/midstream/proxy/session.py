@@ -11,6 +11,7 @@ from midstream.hooks.data import Context, ServerConnectionHookData
 from midstream.hooks.table import HookTable, dispatch
 from midstream.options import Options
 from midstream.pki.lru import Lru
+from midstream.pki.names import ip_address
 from midstream.proxy.deadlines import Deadlines
 from midstream.proxy.peer import Peer
 from midstream.proxy.policy import Policy
@@ -149,10 +150,7 @@ def _is_of_this_machine(host: str) -> bool:
 
 def _plain_address(text: str) -> IpAddress | None:
     """Read an address without its scope; IPv4 in IPv6's clothes (RFC 4291 §2.5.5.2) as what it is."""
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
+    address = ip_address(text)
     return getattr(address, "ipv4_mapped", None) or address
 
 

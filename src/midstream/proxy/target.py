@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import idna
 import msgspec
 
+from midstream.flow.url import hostport
 from midstream.wire.errors import PeerError, Profile, shown
 from midstream.wire.events import RequestHead
 
@@ -166,8 +167,7 @@ def _port(text: bytes) -> int | None:
 
 def join_authority(host: str, port: int, scheme: str) -> bytes:
     """Return `host[:port]`, with brackets where they are needed and without a default port."""
-    name = f"[{host}]" if ":" in host else host
-    return name.encode() if DEFAULT_PORTS.get(scheme) == port else f"{name}:{port}".encode()
+    return hostport(scheme, host, port).encode()
 
 
 _SCHEMES: dict[bytes, Scheme] = {b"http": "http", b"https": "https", b"ws": "http", b"wss": "https"}

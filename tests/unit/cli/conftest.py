@@ -28,6 +28,7 @@ class FakeEngine:
         self.addons = list(addons)
         FakeEngine.last = self
         self.commands = types.SimpleNamespace(commands={})
+        self.authority = types.SimpleNamespace(public_file=lambda: f"{options.confdir}/midstream-ca-cert.pem")
 
     async def __aenter__(self):
         FakeEngine.log.append("start")

@@ -113,7 +113,16 @@ def test_websocket_messages_count_for_their_side(flow):
 
 
 def test_tcp_flows(tcp):
-    for text in ("~tcp", "~b select", "~bq select", "~bs rows", "~sizeq 6", "~size 19", "~src '::1:9'", "~dst db"):
+    for text in (
+        "~tcp",
+        "~b select",
+        "~bq select",
+        "~bs rows",
+        "~sizeq 6",
+        "~size 19",
+        "~src '^.::1.:9$'",
+        "~dst db",
+    ):
         assert parse(text)(tcp), text
     for text in ("~http", "~q", "~s", "~u select", "~d db", "~m x", "~h x", "~c 200", "~ver 1", "~dur >0", "~a", "x"):
         assert not parse(text)(tcp), text

@@ -121,3 +121,10 @@ def test_quoting():
     assert url.quote("a/b ü") == "a/b%20%C3%BC"
     assert url.quote("a/b", safe="") == "a%2Fb"
     assert url.unquote("a%2Fb%FF") == "a/b\udcff"
+
+
+def test_written_authorities():
+    assert url.hostport("https", "::1", 443) == "[::1]"
+    assert url.hostport("https", "[::1]", 444) == "[::1]:444"
+    assert url.with_port("a", 80) == "a:80"
+    assert url.with_port("::1", 80) == "[::1]:80"
