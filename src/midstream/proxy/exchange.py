@@ -132,7 +132,7 @@ class Exchange:
         """Return the addon that is the server of this request's host, if there is one."""
         hosts = self._hooks.hosts
         server = hosts.get(self.flow.request.host)
-        named = self.head.host
+        named = self.flow.client_authority or self.head.host
         if server is None and named and not self._around.way.is_explicit:
             server = hosts.get(named.partition(b":")[0].decode("latin-1").lower())
         return server
