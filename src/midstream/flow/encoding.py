@@ -40,11 +40,6 @@ def names(header: str | None) -> list[str]:
     return [_ALIASES.get(name, name) for name in codings if name not in ("", "identity", "none")]
 
 
-def is_known(name: str) -> bool:
-    """Tell whether one coding can be undone."""
-    return name in _DECODERS
-
-
 def decode(data: bytes, header: str | None) -> bytes:
     """Undo all codings of a `Content-Encoding` value. Raises ValueError if that does not succeed as a whole."""
     result = decode_partly(data, header)

@@ -118,9 +118,6 @@ HOOKS: tuple[Hook, ...] = (
 
 BY_NAME: dict[str, Hook] = {hook.name: hook for hook in HOOKS}
 
-LIFECYCLE = frozenset({"load", "configure", "running", "done"})
-"""Called for one addon at a time, through `Addons`; the proxy fires the others."""
-
 SYNC_ONLY = frozenset({"load", "configure"})
 """Others depend on these being over when the call returns."""
 

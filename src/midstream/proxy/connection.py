@@ -397,7 +397,7 @@ class ClientConnection:
             self._keep_link(self._link)
         self._http_over = Signal()
         self._http = http = Http1Client(
-            self.peer, session.settings, session.deadlines, self._begin_exchange, lambda: self._http_over.set(None)
+            self.peer, session.settings, self._begin_exchange, lambda: self._http_over.set(None)
         )
         self._reader.hand_over(http)
         what = await self._http_over

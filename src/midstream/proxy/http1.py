@@ -27,7 +27,6 @@ class Http1Client:
         self,
         peer: Peer,
         settings: Settings,
-        deadlines: Deadlines,
         begin: "Callable[[RequestHead | PeerError, Http1Client], Step]",
         on_over: Callable[[], None],
     ) -> None:
@@ -36,7 +35,6 @@ class Http1Client:
         self.close_after = False
         self._engine = ClientFacing(settings.limits, settings.profile)
         self._settings = settings
-        self._deadlines = deadlines
         self._begin = begin
         self._on_over = on_over
         self._step: Step | None = None

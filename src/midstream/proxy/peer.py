@@ -257,10 +257,6 @@ class Peer(asyncio.Protocol):
         self.flush()
         self._endpoints = (*self._endpoints, endpoint)
 
-    @property
-    def tls_depth(self) -> int:
-        return len(self._endpoints)
-
     def _decrypt(self, data: bytes) -> bytes:
         for depth, endpoint in enumerate(self._endpoints):
             try:

@@ -129,11 +129,6 @@ def test_names():
     assert encoding.names(None) == []
 
 
-def test_known_codings():
-    assert encoding.is_known("br")
-    assert not encoding.is_known("sdch")
-
-
 @pytest.mark.parametrize("header", ["gzip", "deflate", "deflateraw", "br", "zstd"])
 def test_nothing_encoded_is_nothing_decoded(header):
     assert encoding.decode(encoding.encode(b"", header), header) == b""

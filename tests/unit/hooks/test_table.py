@@ -21,7 +21,7 @@ def compiled(*addons: tuple[str, dict], **kw) -> HookTable:
 
 
 def holds(table: HookTable) -> list[str]:
-    return [name for name in ("holds_request", "holds_response", "holds_tcp") if getattr(table, name)]
+    return [name for name in ("holds_request", "holds_response") if getattr(table, name)]
 
 
 def step(coroutine) -> None:
@@ -50,9 +50,7 @@ def test_a_handler_shows_whose_it_is():
     assert repr(table.request[0]) == "<Handler request of anna>"
 
 
-@pytest.mark.parametrize(
-    ("hook", "flag"), [("request", "holds_request"), ("response", "holds_response"), ("tcp_message", "holds_tcp")]
-)
+@pytest.mark.parametrize(("hook", "flag"), [("request", "holds_request"), ("response", "holds_response")])
 def test_a_body_is_held_for_those_who_may_change_it(hook, flag):
     looks = observe(lambda flow: None)
     assert not getattr(compiled(("a", {hook: looks})), flag)
