@@ -5,6 +5,7 @@ import socket
 import threading
 
 import pytest
+from livekit.rawclient import RawClient
 from livekit.scripted import ScriptedOrigin
 from livekit.tools import TIME_LIMIT
 
@@ -114,3 +115,18 @@ def test_messages_can_be_changed(relayed):
     client.sendall(b"hello")
     client.shutdown(socket.SHUT_WR)
     assert read_all(client) == b"<HELLO>"
+
+
+def test_what_a_server_says_as_soon_as_it_is_connected_is_not_lost(proxy, scripted_origin):
+    origin = scripted_origin(lambda connection: connection.read_to_end())
+    running = proxy(f"reverse:tcp://127.0.0.1:{origin.port}")
+    network = running.engine._session.network
+
+    class Eager:
+        async def connect(self, host, port, source, peer):
+            await network.connect(host, port, source, peer)
+            peer.data_received(b"220 early\r\n")
+
+    running.engine._session.network = Eager()
+    with RawClient(running.address) as client:
+        assert client.read_until(b"\n") == b"220 early\r\n"

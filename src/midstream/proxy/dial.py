@@ -52,12 +52,13 @@ async def open_link(session: Session, server: Server, client: Client, *, is_tunn
     try:
         if server.error:
             raise NotAllowed(server.error, status=502)
-        peer = await _connect(session, server)
-        reader = ByteReader(peer)
+        peer, reader = await _connect(session, server)
         if server.via is not None:
             await _pass_parent(session, server, peer, reader, is_tunnel=is_tunnel, client=client)
     except (PeerError, ClientLeft, Failed) as error:
-        server.error = error.message if isinstance(error, PeerError) else "nobody wanted it any more before it was connected"
+        server.error = (
+            error.message if isinstance(error, PeerError) else "nobody wanted it any more before it was connected"
+        )
         await dispatch(hooks.server_connect_error, data)
         raise
     peer.on_lost = lambda: session.server_lost(server, client)
@@ -113,11 +114,13 @@ def stream_over(session: Session, keeper: Keeper, link: Link, origin: Origin) ->
     return stream
 
 
-async def _connect(session: Session, server: Server) -> Peer:
+async def _connect(session: Session, server: Server) -> tuple[Peer, ByteReader]:
+    """Connect; the reader is there before the connection is, for servers that speak (or leave) at once."""
     assert server.address is not None
     host, port = server.via[1] if server.via is not None else server.address[:2]
     _refuse_own(session, host, port)
     peer = Peer("server", session.deadlines, session.turns)
+    reader = ByteReader(peer)
     source = server.sockname[0] if server.sockname is not None else session.options.connect_addr
     connecting = session.network.connect(host, port, source, peer)
     try:
@@ -139,7 +142,7 @@ async def _connect(session: Session, server: Server) -> Peer:
         peer.abort()
         raise
     server.state = ConnectionState.OPEN
-    return peer
+    return peer, reader
 
 
 def _cause(error: OSError) -> str:
