@@ -29,6 +29,7 @@ from midstream.proxy.policy import Action, authority_name
 from midstream.proxy.pool import Pool
 from midstream.proxy.session import Session
 from midstream.proxy.stepper import Signal, Step
+from midstream.proxy.streams import ServerStream
 from midstream.proxy.target import Way, join_authority, split_authority
 from midstream.proxy.tunnel import relay, splice
 from midstream.wire.errors import PeerError
@@ -611,7 +612,8 @@ class ClientConnection:
         self.via = flow.server_conn.via
         self._http_over.set(rest)
 
-    def switch(self, flow: HTTPFlow, server: Http1Server, from_client: bytes, from_server: bytes) -> None:  # noqa: ARG002
+    def switch(self, flow: HTTPFlow, server: ServerStream, from_client: bytes, from_server: bytes) -> None:  # noqa: ARG002
+        assert isinstance(server, Http1Server)  # no other version has 101 (RFC 9113 §8.6)
         self._http_over.set(Switched(server, from_client, from_server))
 
     def bind_to_client(self) -> None:

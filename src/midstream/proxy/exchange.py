@@ -13,10 +13,10 @@ from midstream.hooks.table import Handler, Handlers, dispatch
 from midstream.proxy.bodies import check_size, collect, forward, reason_to_hold, send_end
 from midstream.proxy.failure import ClientLeft, Failed, client_failure, server_failure
 from midstream.proxy.heads import asks_for_h2c, request_head, response_head, set_host
-from midstream.proxy.http1 import Http1Client, Http1Server
 from midstream.proxy.refusal import refusal
 from midstream.proxy.session import Session
 from midstream.proxy.stepper import Signal, Step
+from midstream.proxy.streams import ClientStream, ServerStream
 from midstream.proxy.surroundings import Surroundings
 from midstream.proxy.target import Target, resolve
 from midstream.wire.errors import Fault, PeerError
@@ -33,7 +33,7 @@ class Exchange:
     flow: HTTPFlow
     _step: Step
     _target: Target
-    _server: Http1Server | None = None
+    _server: ServerStream | None = None
     _upload: Step | None = None
     _to_stream: list[bytes] | None = None
     """Pieces of the request body that were read before it was decided to stream it; None if it is not streamed."""
@@ -44,7 +44,7 @@ class Exchange:
     _held: tuple[Signal[None], ...] = ()
     """What they wait for, if the flow is intercepted."""
 
-    def __init__(self, session: Session, around: Surroundings, client: Http1Client, head: RequestHead) -> None:
+    def __init__(self, session: Session, around: Surroundings, client: ClientStream, head: RequestHead) -> None:
         self.head = head
         self._session = session
         self._settings = session.settings
@@ -179,7 +179,7 @@ class Exchange:
         """Nothing of the request was streamed, and sending it twice does no harm (RFC 9110 §9.2.2)."""
         return self._to_stream is None and self.head.method in IDEMPOTENT
 
-    async def _ask(self, server: Http1Server) -> ResponseHead:
+    async def _ask(self, server: ServerStream) -> ResponseHead:
         """Send the request and return the head of the final response."""
         self._server = server
         self.flow.server_conn = server.server
@@ -199,7 +199,7 @@ class Exchange:
             may_be_stale = False
             await self._relay_interim(event)
 
-    def _idle_server(self) -> Http1Server | None:
+    def _idle_server(self) -> ServerStream | None:
         """Take a connection from the pool."""
         target, wanted = self._target, self.flow.server_conn
         request = self.flow.request
@@ -208,7 +208,7 @@ class Exchange:
         origin = self._around.origin(target.scheme, target.host, target.port, wanted.via)
         return self._around.idle_stream(origin, is_repeatable=self._is_repeatable)
 
-    async def _open_server(self) -> Http1Server:
+    async def _open_server(self) -> ServerStream:
         target, wanted = self._target, self.flow.server_conn
         if wanted.timestamp_start is not None:  # a connection that failed this exchange
             wanted = Server(address=(target.host, target.port), via=wanted.via)
@@ -217,7 +217,7 @@ class Exchange:
         origin = self._around.origin(target.scheme, target.host, target.port, wanted.via)
         return await self._around.open_stream(origin, wanted)
 
-    def _send_request(self, server: Http1Server) -> None:
+    def _send_request(self, server: ServerStream) -> None:
         request, head = self.flow.request, self.head
         via = server.origin.via
         is_for_parent = (
@@ -242,7 +242,7 @@ class Exchange:
             server.send(out, Data(content))
             send_end(server, request)
 
-    async def _stream_request(self, server: Http1Server) -> None:
+    async def _stream_request(self, server: ServerStream) -> None:
         """Forward the request body as it comes."""
         request = self.flow.request
         end = await forward(self._client.inbox, server, request, self._to_stream or (), self._settings, 413)
@@ -493,7 +493,7 @@ class Exchange:
                 server.origin = self._around.origin(target.scheme, target.host, target.port, server.server.via)
 
 
-async def refuse_request(session: Session, around: Surroundings, client: Http1Client, error: PeerError) -> None:
+async def refuse_request(session: Session, around: Surroundings, client: ClientStream, error: PeerError) -> None:
     """Answer a request whose head cannot be read; what there is of it is on the record as a failed flow (AD-15)."""
     flow = HTTPFlow(around.client, Server(address=around.way.destination, via=around.via), live=False)
     flow.request = Request("", 0, b"", b"", b"", b"", b"HTTP/1.1", Headers(), None, None, session.time())

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Generator
 from typing import Protocol
 
+from midstream.flow import Server
+from midstream.proxy.origin import Origin
 from midstream.proxy.stepper import Step, Waitable
 from midstream.wire.events import END, Data, Event, RequestHead, ResponseHead
 
@@ -39,8 +41,8 @@ class Stream(Protocol):
 class ClientStream(Stream, Protocol):
     """The side that asks."""
 
-    close_after: bool
-    """Set to end the connection (or, where streams are many, nothing) after this exchange."""
+    def say_close(self) -> None:
+        """End the connection (or, where streams are many, nothing) after this exchange, and say so in the next head."""
 
     def finish(self) -> None:
         """The exchange is over and its response written: go on to the next."""
@@ -48,18 +50,33 @@ class ClientStream(Stream, Protocol):
     def abort(self) -> None:
         """The exchange broke off inside its response: make the client see that it is incomplete."""
 
+    def detach(self) -> bytes:
+        """Give the stream up for a tunnel: return the bytes that came after the message."""
+
 
 class ServerStream(Stream, Protocol):
     """The side that answers."""
 
+    server: Server
+    origin: Origin
+    """Who may share the connection; assign to have it shared otherwise from now on."""
     is_fresh: bool
     """False if an earlier exchange has used this connection, so that it may turn out to be stale."""
+
+    def borrow(self) -> None:
+        """Begin an exchange."""
+
+    def await_answer(self) -> None:
+        """Give the server its time anew: the request is only now complete, or moves on."""
 
     def finish(self) -> None:
         """The exchange is over: give the connection back, or close it if it cannot be used again."""
 
     def abort(self) -> None:
         """The exchange broke off: nothing more is wanted from the server."""
+
+    def detach(self) -> bytes:
+        """Give the stream up for a tunnel: return the bytes that came after the response head."""
 
 
 class Source(Protocol):

@@ -4,8 +4,8 @@ from typing import Protocol
 
 from midstream.flow import Client, HTTPFlow, Server
 from midstream.flow.connection import Via
-from midstream.proxy.http1 import Http1Server
 from midstream.proxy.origin import Origin
+from midstream.proxy.streams import ServerStream
 from midstream.proxy.target import Way
 
 
@@ -21,10 +21,10 @@ class Surroundings(Protocol):
     def origin(self, scheme: str, host: str, port: int, via: Via | None) -> Origin:
         """Return under which origin the pool has connections for this destination."""
 
-    def idle_stream(self, origin: Origin, *, is_repeatable: bool) -> Http1Server | None:
+    def idle_stream(self, origin: Origin, *, is_repeatable: bool) -> ServerStream | None:
         """Return a stream to `origin` that was used before, not yet borrowed, if there is one to be trusted."""
 
-    async def open_stream(self, origin: Origin, server: Server) -> Http1Server:
+    async def open_stream(self, origin: Origin, server: Server) -> ServerStream:
         """Return a new stream to `origin`, not yet borrowed."""
 
     async def open_tunnel(self, flow: HTTPFlow) -> None:
@@ -33,7 +33,7 @@ class Surroundings(Protocol):
     def enter_tunnel(self, flow: HTTPFlow, rest: bytes) -> None:
         """Go on with whatever comes through the tunnel, of which `rest` is here."""
 
-    def switch(self, flow: HTTPFlow, server: Http1Server, from_client: bytes, from_server: bytes) -> None:
+    def switch(self, flow: HTTPFlow, server: ServerStream, from_client: bytes, from_server: bytes) -> None:
         """Relay another protocol after 101, of which some bytes are here."""
 
     def bind_to_client(self) -> None:
