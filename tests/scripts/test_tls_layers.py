@@ -98,6 +98,7 @@ def test_requests_inside_tls_are_read(trusting, origins, tape, tls):
     assert flow.request.url == "https://a.example/"
     assert flow.client_conn.tls_established
     assert flow.client_conn.sni == "a.example"
+    assert flow.client_conn.cipher in flow.client_conn.cipher_list
     assert flow.server_conn.sni == "a.example"
     assert flow.server_conn.tls_version == "TLSv1.3"
     assert flow.server_conn.certificate_list[0].cn == "a.example"

@@ -58,6 +58,7 @@ class Connection:
     alpn_offers: Sequence[bytes] = ()
     cipher: str | None = None
     cipher_list: Sequence[str] = ()
+    """The suites that a client offers, by OpenSSL's names."""
     tls_version: str | None = None
     """Such as `TLSv1.3`."""
     sni: str | None = None

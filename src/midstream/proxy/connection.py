@@ -36,6 +36,7 @@ from midstream.wire.errors import PeerError
 from midstream.wire.events import RequestHead
 from midstream.wire.proxyline import read_proxy_line
 from midstream.wire.sniff import Kind, sniff
+from midstream.wire.tls.ciphers import cipher_names
 from midstream.wire.tls.failure import TlsError
 from midstream.wire.tls.hello import ClientHello, read_client_hello
 
@@ -429,6 +430,7 @@ class ClientConnection:
         client.tls = True
         client.sni = self._sni = hello.sni
         client.alpn_offers = hello.alpn
+        client.cipher_list = cipher_names(hello.cipher_suites)
         server = self._placeholder()
         info = ClientHelloData(session.context(client, server), hello)
         await dispatch(session.hooks.tls_clienthello, info)
