@@ -41,6 +41,12 @@ class RequestHead(msgspec.Struct):
     """The client waits for 100 (Continue) before it sends the body (RFC 9110 §10.1.1)."""
     odd_lines: dict[tuple[bytes, bytes], bytes] | None = None
     """Raw lines (without line end) of fields not spelled `Name: value`, by field; None where all are."""
+    protocol: bytes = b""
+    """HTTP/2's `:protocol`, of an extended CONNECT (RFC 8441); empty otherwise."""
+    pseudo_order: bytes = b""
+    """The order of HTTP/2's pseudo-header fields, by their first letters: `m,a,s,p`; empty where none came."""
+    never_indexed: frozenset[tuple[bytes, bytes]] = frozenset()
+    """Fields that the sender wants in nobody's compression table (RFC 7541 §7.1.3)."""
 
 
 class ResponseHead(msgspec.Struct):
@@ -56,6 +62,8 @@ class ResponseHead(msgspec.Struct):
     """As in `RequestHead`."""
     faults: tuple[Fault, ...] = ()
     odd_lines: dict[tuple[bytes, bytes], bytes] | None = None
+    """As in `RequestHead`."""
+    never_indexed: frozenset[tuple[bytes, bytes]] = frozenset()
     """As in `RequestHead`."""
 
     @property
@@ -74,6 +82,8 @@ class Trailers(msgspec.Struct):
     """The trailer section."""
 
     headers: Fields
+    never_indexed: frozenset[tuple[bytes, bytes]] = frozenset()
+    """As in `RequestHead`."""
 
 
 class End(msgspec.Struct):
