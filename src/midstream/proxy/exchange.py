@@ -390,7 +390,7 @@ class Exchange:
         self._client.send(response_head(flow.response, came, 0))
         self._client.send(END)
         server, self._server = self._server, None
-        self._around.switch(flow, server, self._client.detach(), server.detach())
+        self._around.switch(server, self._client.detach(), server.detach())
 
     # Ends.
 

@@ -13,6 +13,7 @@ from midstream.proxy.dial import Link, NotAllowed
 from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.session import Session
 from midstream.wire.errors import PeerError
+from midstream.wire.proxyline import read_proxy_line
 from midstream.wire.socks import REPLY, AuthRequest, ConnectRequest, SocksError, SocksServer, reply_code
 
 SO_ORIGINAL_DST = 80
@@ -44,6 +45,26 @@ def original_destination(peer: Peer) -> tuple[str, int]:
         return socket.inet_ntop(socket.AF_INET, packed), port
     port, packed = struct.unpack_from("!2xH4x16s", raw)
     return socket.inet_ntop(socket.AF_INET6, packed), port
+
+
+async def believe_balancer(session: Session, client: Client, peer: Peer, reader: ByteReader) -> None:
+    """Read the PROXY line in which a trusted balancer says whose connection this is.
+
+    Raises:
+        PeerError: There is none, or it makes no sense.
+
+    """
+    peer.within(session.settings.header_timeout, "waiting for the PROXY line")
+    data = b""
+    while (line := read_proxy_line(data)) is None:
+        more = await reader.read()
+        if not more:
+            raise PeerError("the balancer closed the connection before its PROXY line")
+        data += more
+    if line.source is not None:
+        client.peername = line.source
+    reader.unread(data[line.size :])
+    peer.within(0, "")
 
 
 async def greet_socks(

@@ -33,7 +33,7 @@ class Surroundings(Protocol):
     def enter_tunnel(self, flow: HTTPFlow, rest: bytes) -> None:
         """Go on with whatever comes through the tunnel, of which `rest` is here."""
 
-    def switch(self, flow: HTTPFlow, server: ServerStream, from_client: bytes, from_server: bytes) -> None:
+    def switch(self, server: ServerStream, from_client: bytes, from_server: bytes) -> None:
         """Relay another protocol after 101, of which some bytes are here."""
 
     def bind_to_client(self) -> None:

@@ -1,0 +1,83 @@
+"""TLS towards the client: reading its hello, and answering with a certificate like the server's."""
+
+import logging
+
+from midstream.flow import Cert, Client, Server
+from midstream.pki.names import LeafNames
+from midstream.proxy.handshake import shake_with_client
+from midstream.proxy.peer import ByteReader, Peer
+from midstream.proxy.serverside import ServerSide
+from midstream.proxy.session import Session
+from midstream.wire.errors import PeerError
+from midstream.wire.tls.hello import ClientHello, read_client_hello
+
+_log = logging.getLogger("midstream.proxy")
+
+
+async def read_hello(session: Session, peer: Peer, reader: ByteReader, data: bytes) -> ClientHello | None:
+    """Read the whole ClientHello, which begins with `data`; None if this is no TLS after all.
+
+    What was read stays with the reader.
+
+    Raises:
+        PeerError: The client left inside it, or took too long.
+
+    """
+    reader.take()
+    peer.within(session.settings.tls_handshake_timeout, "TLS handshake")
+    try:
+        while (hello := _hello_in(data)) is None:
+            more = await reader.read()
+            if not more:
+                raise PeerError("the client closed the connection inside its ClientHello")
+            data += more
+    finally:
+        reader.unread(data)
+        peer.within(0, "")
+    if isinstance(hello, PeerError):
+        _log.info("not TLS after all: %s", hello)
+        return None
+    return hello
+
+
+async def open_tls(
+    session: Session, side: ServerSide, server: Server, *, peer: Peer, reader: ByteReader, must_see_server: bool
+) -> None:
+    """Shake hands with a client whose hello has been read, as the server that it asked for, or as ourselves.
+
+    Raises:
+        PeerError: The client gave up, most often because it does not trust our certificate authority.
+
+    """
+    client = side.client
+    chain: tuple[bytes, ...] = ()
+    if side.way.destination is not None:
+        if side.mode.name != "reverse":
+            side.expect_tls()
+        if side.is_tls and (session.options.upstream_cert or must_see_server) and not side.is_addon:
+            chain = await side.chain(must_see_server=must_see_server)
+        if side.link is not None and side.link.server.tls_established:
+            server = side.link.server
+    hostname = side.sni or _name_without_sni(side, client)
+    names = LeafNames.mirror(chain[0] if chain else None, hostname)
+    alpn = tuple(name for name in client.alpn_offers if name == (server.alpn or b"http/1.1"))
+    endpoint = session.tls.client_endpoint(names, alpn=alpn, upstream_chain=chain)
+    client.mitmcert = Cert(session.tls.store.leaf_for(names).certificate)
+    try:
+        await shake_with_client(session, client, server, peer=peer, reader=reader, endpoint=endpoint)
+    except PeerError as error:
+        raise PeerError(f"{hostname}: {error.message}", error.reference) from error
+
+
+def _name_without_sni(side: ServerSide, client: Client) -> str:
+    if side.way.destination is not None:
+        return side.way.destination[0]
+    return client.sockname[0] if client.sockname else "localhost"
+
+
+def _hello_in(data: bytes) -> ClientHello | PeerError | None:
+    """Read a ClientHello; what makes no sense comes back as the error that says so."""
+    try:
+        return read_client_hello(data)
+    except PeerError as error:
+        return error
