@@ -14,13 +14,13 @@ def test_response_set_by_addon_never_reaches_upstream() -> None:
 ```
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache, cached_property
 from typing import Any, TypeVar
 
 from midstream.hooks.addons import Addons
 from midstream.hooks.commands import Commands
-from midstream.hooks.context import enter
+from midstream.hooks.context import entered
 from midstream.hooks.table import HookTable
 from midstream.options import ModeSpec, Options
 from midstream.pki.authority import CertificateAuthority
@@ -51,26 +51,21 @@ class ScriptedPeer:
         """Send bytes to the proxy, at once or in pieces of `piece` bytes."""
         for start in range(0, len(data), piece or len(data) or 1):
             if not self.transport.is_closing():
-                self._peer.data_received(data[start : start + (piece or len(data))])
-            self._scenario.settle()
+                self._scenario.act(self._peer.data_received, data[start : start + (piece or len(data))])
 
     def ends(self) -> None:
         """Send no more (FIN), and go on reading."""
-        if not self._peer.eof_received():
-            self.transport.close()
-        self._scenario.settle()
+        if not self._scenario.act(self._peer.eof_received):
+            self._scenario.act(self.transport.close)
 
     def leaves(self) -> None:
         """Close the connection in both directions."""
-        self.transport.abort()
-        self._scenario.settle()
+        self._scenario.act(self.transport.abort)
 
     def received(self) -> bytes:
         """Return what the proxy has sent since the last call."""
         self._scenario.settle()
-        data = self.transport.take()
-        self._scenario.settle()
-        return data
+        return self._scenario.act(self.transport.take)
 
     @property
     def is_closed(self) -> bool:
@@ -138,7 +133,6 @@ class Scenario:
         self.now = 1000.0
         self._mode = ModeSpec.parse(mode)
         self._connections: list[ClientConnection] = []
-        enter(self)  # type: ignore[arg-type] # as above
         self.addons.add(*addons)
         self.addons.configure_all()
         self.session = Session(
@@ -167,8 +161,7 @@ class Scenario:
         self.transports.append(transport)
         connection = ClientConnection(self.session, self.pool, peer, self._mode, self._connections.remove)
         self._connections.append(connection)
-        connection.start()
-        self.settle()
+        self.act(connection.start)
         return ScriptedPeer(self, peer, transport, address)
 
     @property
@@ -179,14 +172,21 @@ class Scenario:
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self.now += seconds
-        self.session.deadlines.sweep(self.now)
+        self.act(self.session.deadlines.sweep, self.now)
+
+    def act(self, call: Callable[..., T], *args: Any) -> T:
+        """Do something to the proxy, and all that follows from it."""
+        with entered(self):  # type: ignore[arg-type] # as much of an engine as addons need
+            result = call(*args)
         self.settle()
+        return result
 
     def settle(self) -> None:
         """Do what a loop would do until nothing is left to do."""
-        self.session.turns.end()
-        while sum(transport.settle() for transport in self.transports):
+        with entered(self):  # type: ignore[arg-type] # as above
             self.session.turns.end()
+            while sum(transport.settle() for transport in self.transports):
+                self.session.turns.end()
 
 
 class _LazyTls:
