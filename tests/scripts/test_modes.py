@@ -461,6 +461,43 @@ def test_md_12_the_parents_refusal_reaches_the_client_with_its_body(play, tape, 
     assert tape.hooks == ["http_connect", "http_connect_error"]
 
 
+def test_md_12_ntlm_takes_several_connects_over_one_connection_to_the_parent(play):
+    scenario = play("upstream:http://parent:3128")
+    client, parent = connect_through(scenario)
+    parent.received()
+    parent.sends(b"HTTP/1.1 407 No\r\nProxy-Authenticate: NTLM abc\r\nContent-Length: 0\r\n\r\n")
+    assert b"\r\nProxy-Authenticate: NTLM abc\r\n" in client.received()
+    client.sends(b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\nProxy-Authorization: NTLM def\r\n\r\n")
+    assert scenario.servers == [parent]
+    assert parent.received() == b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\nProxy-Authorization: NTLM def\r\n\r\n"
+    parent.sends(b"HTTP/1.1 200 Fine\r\n\r\n")
+    assert client.received().startswith(b"HTTP/1.1 200 ")
+    client.sends(b"hello")
+    assert parent.received() == b""  # it may yet be the beginning of a request line
+    scenario.advance(5)
+    assert parent.received() == b"hello"
+
+
+def test_md_12_a_parent_that_leaves_after_its_refusal_is_connected_to_again(play):
+    scenario = play("upstream:http://parent:3128")
+    client, parent = connect_through(scenario)
+    parent.sends(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")
+    client.received()
+    parent.ends()
+    client.sends(b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")
+    assert parent.is_closed
+    assert scenario.servers[1].received().startswith(b"CONNECT a:443 ")
+
+
+def test_md_12_a_refusing_parent_is_let_go_with_the_client(play):
+    scenario = play("upstream:http://parent:3128")
+    client, parent = connect_through(scenario)
+    parent.sends(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")
+    assert not parent.is_closed
+    client.leaves()
+    assert parent.is_closed
+
+
 def test_socks_parents(play):
     scenario = play("upstream:socks5://parent:1080", upstream_auth="me:secret")
     client = scenario.client()

@@ -273,6 +273,22 @@ def test_tls_24_the_clients_sni_is_sent_on(trusting, origins, tape):
     assert tape.flow.server_conn.sni == "a.example"
 
 
+def test_tls_26_a_request_for_another_server_than_tls_was_made_with_is_noted(trusting, origins, tape):
+    scenario = trusting(addons=[tape])
+    client, server = both(scenario, origins)
+    exchange(client, server)
+    assert tape.flow.annotations == []
+    client.sends(b"GET /x HTTP/1.1\r\nHost: B.example:443\r\n\r\n")
+    server.received()
+    server.sends(OK)
+    client.received()
+    (remark,) = tape.flows[-1].annotations
+    assert (remark.message, remark.reference) == (
+        "the request is for B.example:443, the TLS handshake was with a.example",
+        "RFC 9110 §7.4",
+    )
+
+
 def test_tls_24_an_address_as_sni_is_not_sent_on(trusting, origins, tls):
     scenario = trusting(addons=[tls])
     connection = SSL.Connection(SSL.Context(SSL.TLS_METHOD), None)

@@ -18,6 +18,8 @@ from midstream.hooks.table import report_failure
 
 INTERVAL = 1.0
 """Seconds between two looks at the files."""
+SETTLING = 0.1
+"""Seconds in which a changed file must not change again: editors empty a file before they write it."""
 
 Stamp = tuple[int, int] | None
 """Time and size of a file; None if there is none."""
@@ -72,7 +74,11 @@ class ScriptLoader:
         while True:
             await asyncio.sleep(INTERVAL)
             watched = [(script, list(script.stamps)) for script in self._scripts]
-            self._act(await asyncio.to_thread(_look, watched))
+            found = await asyncio.to_thread(_look, watched)
+            if any(stamps != script.stamps for script, stamps in found):
+                await asyncio.sleep(SETTLING)
+                later = await asyncio.to_thread(_look, watched)
+                self._act([look for look, again in zip(found, later, strict=True) if look[1] == again[1]])
 
     def _act(self, found: Iterable[tuple[Script, dict[str, Stamp]]]) -> None:
         for script, stamps in found:

@@ -3,6 +3,8 @@
 import os
 import socket
 
+import msgspec
+
 from midstream.errors import UsageError
 from midstream.flow import Client, ConnectionState, Server
 from midstream.hooks.data import ServerConnectionHookData
@@ -11,11 +13,12 @@ from midstream.proxy.failure import ClientLeft, Failed
 from midstream.proxy.handshake import shake, shake_with_server
 from midstream.proxy.http1 import Http1Server, Keeper
 from midstream.proxy.origin import Origin
-from midstream.proxy.parent import open_tunnel
+from midstream.proxy.parent import ParentRefused, open_tunnel
 from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.policy import authority_name
 from midstream.proxy.session import Session
 from midstream.wire.errors import PeerError
+from midstream.wire.events import Fields
 
 HTTP_ALPN = (b"http/1.1",)
 
@@ -36,15 +39,25 @@ class Link:
         self.client = client
 
 
-async def open_link(session: Session, server: Server, client: Client, *, is_tunnel: bool = True) -> Link:
-    """Connect to `server`, through its parent proxy if it has one.
+class Through(msgspec.Struct):
+    """How a server is to be reached through a parent proxy."""
 
-    `is_tunnel` False is for clear-text HTTP over an HTTP parent, which wants whole URLs and no CONNECT.
+    is_tunnel: bool = True
+    """False for clear-text HTTP over an HTTP parent, which wants whole URLs and no CONNECT."""
+    credentials: Fields = []
+    """The fields in which the client says to the parent who it is."""
+    parent: "tuple[Peer, ByteReader] | None" = None
+    """A connection to the parent that has refused, and may be asked again."""
+
+
+async def open_link(session: Session, server: Server, client: Client, through: Through | None = None) -> Link:
+    """Connect to `server`, through its parent proxy if it has one.
 
     Raises:
         PeerError: The server cannot be reached or an addon refused it (502, 504).
 
     """
+    through = through or Through()
     hooks = session.hooks
     data = ServerConnectionHookData(server, client)
     server.timestamp_start = session.time()
@@ -52,9 +65,12 @@ async def open_link(session: Session, server: Server, client: Client, *, is_tunn
     try:
         if server.error:
             raise NotAllowed(server.error, status=502)
-        peer, reader = await _connect(session, server)
-        if server.via is not None:
-            await _pass_parent(session, server, peer, reader, is_tunnel=is_tunnel, client=client)
+        if through.parent is None:
+            through.parent = await _connect(session, server)
+            await _greet_parent(session, server, *through.parent)
+        peer, reader = through.parent
+        if server.via is not None and (through.is_tunnel or server.via[0] == "socks5"):
+            await _pass_parent(session, server, client, through)
     except (PeerError, ClientLeft, Failed) as error:
         server.error = (
             error.message if isinstance(error, PeerError) else "nobody wanted it any more before it was connected"
@@ -101,7 +117,7 @@ async def open_stream(session: Session, keeper: Keeper, origin: Origin, server: 
         PeerError: It cannot be had (502, 504).
 
     """
-    link = await open_link(session, server, client, is_tunnel=origin.is_tls or origin.is_tunnelled)
+    link = await open_link(session, server, client, Through(is_tunnel=origin.is_tls or origin.is_tunnelled))
     if origin.is_tls:
         await secure_link(session, link, origin.sni)
     return stream_over(session, keeper, link, origin)
@@ -159,22 +175,35 @@ def _refuse_own(session: Session, host: str, port: int) -> None:
         raise NotAllowed(f"{where} is this proxy itself; a request to it would come back for ever", status=502)
 
 
-async def _pass_parent(
-    session: Session, server: Server, peer: Peer, reader: ByteReader, *, is_tunnel: bool, client: Client
-) -> None:
-    """Get through the parent proxy, so that what follows on `peer` reaches the server."""
-    assert server.via is not None
-    scheme, (host, port) = server.via
+async def _greet_parent(session: Session, server: Server, peer: Peer, reader: ByteReader) -> None:
+    """Put TLS between us and a parent proxy that wants it."""
+    if server.via is None or server.via[0] != "https":
+        return
     peer.within(session.settings.connect_timeout, "waiting for the parent proxy")
     try:
-        if scheme == "https":
-            await _shake_with_parent(session, host, port, peer=peer, reader=reader)
-        if is_tunnel or scheme == "socks5":
-            await open_tunnel(session, server, peer, reader, client)
+        await _shake_with_parent(session, *server.via[1], peer=peer, reader=reader)
     except BaseException:
         peer.close()
         raise
     peer.within(0, "")
+
+
+async def _pass_parent(session: Session, server: Server, client: Client, through: Through) -> None:
+    """Get through the parent proxy, so that what follows on its connection reaches the server."""
+    assert through.parent is not None
+    peer, reader = through.parent
+    peer.within(session.settings.connect_timeout, "waiting for the parent proxy")
+    try:
+        await open_tunnel(session, server, peer, reader, client, through.credentials)
+    except ParentRefused as refused:
+        if not refused.may_ask_again:
+            peer.close()
+        raise
+    except BaseException:
+        peer.close()
+        raise
+    finally:
+        peer.within(0, "")
 
 
 async def _shake_with_parent(session: Session, host: str, port: int, *, peer: Peer, reader: ByteReader) -> None:

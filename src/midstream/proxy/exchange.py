@@ -18,7 +18,7 @@ from midstream.proxy.session import Session
 from midstream.proxy.stepper import Signal, Step
 from midstream.proxy.streams import ClientStream, ServerStream
 from midstream.proxy.surroundings import Surroundings
-from midstream.proxy.target import Target, resolve
+from midstream.proxy.target import Target, resolve, split_authority
 from midstream.wire.errors import Fault, PeerError
 from midstream.wire.events import END, Data, End, Event, RequestHead, Reset, ResponseHead
 
@@ -122,6 +122,14 @@ class Exchange:
             self.flow.client_authority = named
         if head.faults:
             self._annotate(head.faults)
+        if around.sni is not None and named is not None:
+            self._compare_names(named.decode("latin-1"), around.sni)
+
+    def _compare_names(self, named: str, sni: str) -> None:
+        """Note a request for another server than the one that TLS was made with (TLS-26)."""
+        if named != sni and split_authority(named.encode("latin-1"))[0] != sni.lower():
+            message = f"the request is for {named}, the TLS handshake was with {sni}"
+            self._annotate((Fault(message, "RFC 9110 §7.4"),))
 
     def _make_flow(self, request: Request) -> None:
         server = Server(address=(request.host, request.port), via=self._around.via)

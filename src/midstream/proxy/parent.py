@@ -17,15 +17,21 @@ REFUSAL_BYTES = 65_536
 class ParentRefused(PeerError):  # noqa: N818 - what it did, not an error of ours
     """The parent answered CONNECT with something other than 2xx; the client is given that answer (MD-12)."""
 
-    def __init__(self, head: ResponseHead, body: bytes) -> None:
+    def __init__(self, head: ResponseHead, body: bytes, *, may_ask_again: bool) -> None:
         reason = head.reason.decode("latin-1")
         super().__init__(f"the parent proxy refused CONNECT: {head.status} {reason}".rstrip(), status=head.status)
         self.head = head
         self.body = body
+        self.may_ask_again = may_ask_again
+        """The connection to the parent stays open: with NTLM the next CONNECT has to come over the same one."""
 
 
-async def open_tunnel(session: Session, server: Server, peer: Peer, reader: ByteReader, client: Client) -> None:
+async def open_tunnel(
+    session: Session, server: Server, peer: Peer, reader: ByteReader, client: Client, credentials: Fields
+) -> None:
     """Have the parent at the other end of `peer` connect on to `server`.
+
+    `credentials` are the fields in which the client says to the parent who it is.
 
     Raises:
         PeerError: It refused, or did not make sense.
@@ -35,11 +41,10 @@ async def open_tunnel(session: Session, server: Server, peer: Peer, reader: Byte
     if server.via[0] == "socks5":
         await _through_socks(session, server, peer, reader)
     else:
-        await _through_http(session, server, peer, reader, client)
+        await _through_http(session, peer, reader, _connect_flow(session, server, client, credentials))
 
 
-async def _through_http(session: Session, server: Server, peer: Peer, reader: ByteReader, client: Client) -> None:
-    flow = _connect_flow(session, server, client)
+async def _through_http(session: Session, peer: Peer, reader: ByteReader, flow: HTTPFlow) -> None:
     await dispatch(session.hooks.http_connect_upstream, flow)
     engine = ServerFacing(session.settings.limits, session.settings.profile)
     request = flow.request
@@ -63,16 +68,18 @@ async def _through_http(session: Session, server: Server, peer: Peer, reader: By
             reader.unread(engine.release())
             return
         if response is not None and (is_over or not data or len(body) >= REFUSAL_BYTES):
-            raise ParentRefused(response, body)
+            wants_login = response.status == 407 and is_over and engine.is_reusable
+            raise ParentRefused(response, body, may_ask_again=wants_login)
         if not data:
             raise PeerError("the parent proxy closed the connection instead of answering CONNECT", status=502)
 
 
-def _connect_flow(session: Session, server: Server, client: Client) -> HTTPFlow:
+def _connect_flow(session: Session, server: Server, client: Client, credentials: Fields) -> HTTPFlow:
     assert server.address is not None
     host, port = server.address[:2]
     authority = authority_name(host, port).encode()
     fields: Fields = [(b"Host", authority)] if session.options.http_connect_send_host_header else []
+    fields += credentials
     flow = HTTPFlow(client, server, live=True)
     flow.request = Request(
         host, port, b"CONNECT", b"", authority, b"", b"HTTP/1.1", Headers.wrap(fields), b"", None, session.time(), None

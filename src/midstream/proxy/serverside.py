@@ -12,9 +12,11 @@ from midstream.flow import Client, HTTPFlow, Server
 from midstream.flow.connection import Via
 from midstream.options.modes import ModeSpec
 from midstream.pki.names import ip_address
-from midstream.proxy.dial import HTTP_ALPN, Link, open_link, open_stream, secure_link, stream_over
+from midstream.proxy.dial import HTTP_ALPN, Link, Through, open_link, open_stream, secure_link, stream_over
 from midstream.proxy.http1 import Http1Server
 from midstream.proxy.origin import Origin
+from midstream.proxy.parent import ParentRefused
+from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.policy import Action, authority_name
 from midstream.proxy.pool import Pool
 from midstream.proxy.session import Session
@@ -22,6 +24,7 @@ from midstream.proxy.stepper import Waitable
 from midstream.proxy.streams import ServerStream
 from midstream.proxy.target import Way, join_authority
 from midstream.wire.errors import PeerError
+from midstream.wire.events import Fields
 
 OTHER_HTTP = frozenset({b"h2", b"h3", b"http/1.0", b"http/0.9", b"spdy/3.1", b"spdy/3"})
 """HTTP as we do not speak it to servers."""
@@ -74,6 +77,9 @@ class ServerSide:
         self._pool = pool
         self._while_client_stays = while_client_stays
         self._end_http = end_http
+        self._parent: tuple[Peer, ByteReader] | None = None
+        """A connection to the parent proxy that has refused and may be asked again."""
+        self._parent_via: Via | None = None
         self._owner = ""
         self._last_origin: tuple[tuple[str, str, int, Via | None], Origin] | None = None
 
@@ -167,6 +173,8 @@ class ServerSide:
         link, self.link = self.link, None
         if link is not None:
             link.peer.close()
+        if self._parent is not None:
+            self._parent[0].close()
         if owner := self._owner_now():
             self._pool.drop(owner)
 
@@ -247,8 +255,14 @@ class ServerSide:
             server.address = destination
         if destination[0] in self._session.hooks.hosts or self._pool.has_address(destination, server.via):
             return
+        through = Through(credentials=_credentials(flow), parent=self._take_parent(server.via))
         try:
-            self.link = await open_link(self._session, server, self.client)
+            self.link = await open_link(self._session, server, self.client, through)
+        except ParentRefused as refused:
+            if refused.may_ask_again:
+                self._parent = through.parent
+                self._parent_via = server.via
+            raise
         except PeerError:
             if not self._may_be_answered_here():
                 raise
@@ -266,6 +280,16 @@ class ServerSide:
         self._owner = self.client.id
         self._last_origin = None
 
+    def _take_parent(self, via: Via | None) -> tuple[Peer, ByteReader] | None:
+        """Return the connection that this parent has refused over, if it is still there."""
+        parent, self._parent = self._parent, None
+        if parent is None:
+            return None
+        if via == self._parent_via and not parent[0].has_ended:
+            return parent
+        parent[0].close()
+        return None
+
     def _fits(self, link: Link, origin: Origin) -> bool:
         server = link.server
         if server.address != (origin.host, origin.port) or server.via != origin.via or link.peer.has_ended:
@@ -281,6 +305,11 @@ class ServerSide:
         """True if an addon may answer in the server's stead, so that an unreachable one is no reason to refuse."""
         hooks = self._session.hooks
         return any(not handler.observes for handler in (*hooks.requestheaders, *hooks.request))
+
+
+def _credentials(flow: HTTPFlow) -> Fields:
+    """Return what the client says to the parent about who it is; what it says to us has been taken out."""
+    return [field for field in flow.request.headers.fields if field[0].lower() == b"proxy-authorization"]
 
 
 def server_name(host: str) -> str | None:

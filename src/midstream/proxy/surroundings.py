@@ -15,6 +15,8 @@ class Surroundings(Protocol):
     client: Client
     way: Way
     via: Via | None
+    sni: str | None
+    """The server name of the TLS that the requests came in."""
     host_field: bytes | None
     """What Host is to say in reverse mode; None to leave it."""
 
