@@ -10,6 +10,7 @@ import sys
 import threading
 
 import pytest
+
 from livekit.nginx import SMALL
 from livekit.rawclient import RawClient
 from livekit.scripted import ScriptedConnection

@@ -5,6 +5,7 @@ import os
 import threading
 
 import pytest
+
 from livekit.nginx import SMALL, TEXT
 from livekit.rawclient import RawClient, refusing_port
 from livekit.scripted import ScriptedConnection, ScriptedOrigin

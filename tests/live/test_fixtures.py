@@ -4,6 +4,7 @@ import ssl
 import urllib.request
 
 import pytest
+
 from livekit.nginx import LARGE_SIZE, SMALL, TEXT
 from livekit.scripted import ScriptedConnection, reply_and_close
 

@@ -4,7 +4,6 @@ import socket
 
 from livekit.nginx import SMALL
 from livekit.tools import TIME_LIMIT
-
 from midstream.wire.proxyline import write_v1
 
 

@@ -4,6 +4,7 @@ import gzip
 import os
 
 import pytest
+
 from livekit.nginx import SMALL, TEXT
 from livekit.rawclient import RawClient
 

@@ -13,6 +13,7 @@ import aiohttp
 import httpx
 import pytest
 import requests
+
 from livekit.nginx import LARGE_SIZE, SMALL, TEXT
 from livekit.scripted import ScriptedConnection
 from livekit.websocket import EchoServer

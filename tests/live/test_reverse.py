@@ -4,6 +4,7 @@ import socket
 import ssl
 
 import pytest
+
 from livekit.nginx import SMALL
 
 

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+
 from livekit.nginx import SMALL, TEXT
 from livekit.tools import TIME_LIMIT
-
 from midstream.hooks import script as script_module
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

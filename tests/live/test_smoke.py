@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
+
 from livekit.nginx import LARGE_SIZE, SMALL
 from livekit.tools import TIME_LIMIT
-
 from midstream.errors import UsageError
 
 

@@ -1,6 +1,7 @@
 """SOCKS clients: curl in each of its dialects."""
 
 import pytest
+
 from livekit.nginx import SMALL
 
 

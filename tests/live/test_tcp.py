@@ -5,6 +5,7 @@ import socket
 import threading
 
 import pytest
+
 from livekit.rawclient import RawClient
 from livekit.scripted import ScriptedOrigin
 from livekit.tools import TIME_LIMIT

@@ -5,9 +5,9 @@ import ssl
 import subprocess
 
 import pytest
+
 from livekit.scripted import replies
 from livekit.tools import TIME_LIMIT, need
-
 from midstream.addon import observe
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

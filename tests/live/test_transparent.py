@@ -1,6 +1,7 @@
 """Transparent mode behind a real firewall rule: clients that know nothing of a proxy, in a network namespace."""
 
 import pytest
+
 from livekit.namespace import SERVER, SERVER6, Namespace
 from livekit.scripted import ScriptedOrigin, replies
 

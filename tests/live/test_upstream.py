@@ -1,6 +1,7 @@
 """Parent proxies of every kind, with real connections."""
 
 import pytest
+
 from livekit.nginx import SMALL
 
 

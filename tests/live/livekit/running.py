@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from livekit.tools import TIME_LIMIT, clean_environment
 from midstream.addon import observe
 from midstream.engine import Engine
-
-from livekit.tools import TIME_LIMIT, clean_environment
 from midstream.options import Options
 
 
