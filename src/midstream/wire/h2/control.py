@@ -51,7 +51,7 @@ class Controller(Writer):
 
     def _check_known(self, stream_id: int, name: str) -> None:
         """Refuse frames of streams that never were (RFC 9113 §5.1)."""
-        if stream_id > self._highest or not stream_id:
+        if not stream_id & 1 or stream_id > self._highest:
             raise FatalError(f"{name} on stream {stream_id}, which is not open", "RFC 9113 §5.1")
 
     def _priority(self, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:  # noqa: ARG002 - a handler

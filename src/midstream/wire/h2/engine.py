@@ -107,11 +107,11 @@ class ClientFacing(Reader):
             self.fingerprint.priorities += [(at, each) for at, each in events[count:] if isinstance(each, Priority)]
 
     def _first_section(self, stream_id: int, block: Block, is_end: bool, events: list[StreamEvent]) -> None:
+        if not stream_id & 1:
+            raise FatalError(f"a request on stream {stream_id}", "RFC 9113 §5.1.1")
         if stream_id <= self._highest:
             self._stray(stream_id)
             return
-        if not stream_id & 1:
-            raise FatalError(f"a request on stream {stream_id}", "RFC 9113 §5.1.1")
         self._highest = stream_id
         if stream_id > self._taken_until:
             self._remember_reset(stream_id)
@@ -248,7 +248,7 @@ class ServerFacing(Reader):
         super()._refuse_size(kind, length, start)
 
     def _check_known(self, stream_id: int, name: str) -> None:
-        if stream_id & 1 or stream_id > self._promised:
+        if stream_id & 1 or not 0 < stream_id <= self._promised:
             super()._check_known(stream_id, name)
 
     def _first_section(self, stream_id: int, block: Block, is_end: bool, events: list[StreamEvent]) -> None:  # noqa: ARG002 - as declared

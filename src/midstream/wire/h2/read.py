@@ -13,7 +13,7 @@ the connection (`FatalError`).
 from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
-from midstream.wire.errors import PeerError, Profile, shown
+from midstream.wire.errors import PeerError, Profile
 from midstream.wire.events import END, Data, End, Reset
 from midstream.wire.h2 import frame as frames
 from midstream.wire.h2.budget import Budget
@@ -83,6 +83,8 @@ class Reader(Controller):
     def receive(self, data: bytes, now: float = 0.0) -> list[StreamEvent]:
         """Take bytes from the peer and tell what they mean; `now` counts seconds, for the limits that are rates."""
         events: list[StreamEvent] = []
+        if self._step == self._failed:
+            return events
         buffer = self._buffer + data if self._buffer else data
         self._now = now
         try:
@@ -145,7 +147,7 @@ class Reader(Controller):
         """Return where the preface ends; 0 if it is not there whole (RFC 9113 §3.4)."""
         expected = self._expected
         if not expected.startswith(buffer[: len(expected)]):
-            raise FatalError(f"no HTTP/2 preface in {shown(buffer)}", "RFC 9113 §3.4")
+            raise FatalError("the connection does not begin with HTTP/2's preface", "RFC 9113 §3.4")
         if len(buffer) < len(expected):
             return 0
         self._expected = b""

@@ -313,6 +313,11 @@ class Writer:
 
     # What was received and is done with
 
+    @property
+    def unconsumed(self) -> int:
+        """Body bytes that came and that nobody has consumed."""
+        return self._window.held
+
     def consumed(self, stream_id: int, count: int) -> None:
         """Let the peer send `count` more: its data has gone on (H2-10)."""
         stream = self._streams.get(stream_id)
