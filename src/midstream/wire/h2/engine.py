@@ -151,11 +151,10 @@ class ClientFacing(Reader):
         if stream.writing != HEAD:
             raise UsageError("A second response was sent to one request.")
         fields = response_fields(head)
-        if not head.is_interim:
+        if not head.is_interim and stream.method != b"CONNECT":
             if stream.method == b"HEAD" or head.status in (204, 304):
                 stream.to_send = BODILESS
-            if stream.method != b"CONNECT":
-                fields = self._settle_length(stream, fields, head.body_size)
+            fields = self._settle_length(stream, fields, head.body_size)
         self._check_size(fields)
         if not head.is_interim:
             stream.writing = BODY

@@ -75,7 +75,7 @@ def mend(fields: Fields, tolerance: Tolerance) -> Fields:
         if kind & ODD:
             if _CLEAN_NAME.fullmatch(name) is None:
                 tolerance.pass_raw(f"field name {shown(name)} is not in lower case, or no token", "RFC 9113 §8.2.1")
-            elif value.strip(b" \t") != value:
+            else:
                 tolerance.repair(f"blanks around the value of field {shown(name)}", "RFC 9113 §8.2.1")
                 if tolerance.profile is not Profile.RAW:
                     field = (name, value.strip(b" \t"))  # noqa: PLW2901 - the mended one takes its place
@@ -126,8 +126,12 @@ def _prepare(field: Field) -> Field | tuple[()]:
         )
     form: Field | tuple[()] = field
     lower = name.lower()
-    if lower in _DROPPED or (lower == b"te" and value.strip().lower() != b"trailers"):
+    if lower in _DROPPED:
         form = ()
+    elif lower == b"te":
+        # Nothing but `trailers` may be in it; of a list from HTTP/1 that is what stays (RFC 9113 §8.2.2).
+        codings = [coding.partition(b";")[0].strip().lower() for coding in value.split(b",")]
+        form = (lower, b"trailers") if b"trailers" in codings else ()
     elif lower != name or value.strip(b" \t") != value:
         form = (lower, value.strip(b" \t"))
     return _ready.remember(field, form, len(name) + len(value))

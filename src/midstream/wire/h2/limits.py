@@ -30,7 +30,7 @@ class Limits(msgspec.Struct, frozen=True):
     """Bytes waiting for a window beyond which a stream is full."""
     interim_heads: int = 64
     """More interim responses than this to one request are no progress."""
-    resets_per_second: int = 50
+    resets_per_second: int = 100
     """Streams that are reset, by the peer or because it broke a rule (rapid reset, MadeYouReset)."""
     controls_per_second: int = 200
     """PING, SETTINGS, PRIORITY, frames of unknown type and frames on streams that are closed."""

@@ -235,6 +235,7 @@ class Reader(Controller):
         if stream.to_come >= 0:
             if size > stream.to_come:
                 self._tolerance.pass_raw("more data than Content-Length says", "RFC 9113 §8.1.1")
+                stream.faults = self._tolerance.take()
                 stream.to_come = -1
             else:
                 stream.to_come -= size
@@ -275,7 +276,8 @@ class Reader(Controller):
         if stream.to_come > 0:
             message = f"the body is {stream.to_come} bytes shorter than Content-Length says"
             self._tolerance.pass_raw(message, "RFC 9113 §8.1.1")
-        events.append((stream.id, End(self._tolerance.take()) if self._tolerance.faults else END))
+        faults = stream.faults + self._tolerance.take()
+        events.append((stream.id, End(faults) if faults else END))
         stream.reading = DONE
         if stream.writing == DONE:
             self._forget(stream)

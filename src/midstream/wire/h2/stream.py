@@ -10,6 +10,7 @@ DONE does not exist any more.
 from collections import deque
 from typing import Final
 
+from midstream.wire.errors import Fault
 from midstream.wire.events import Trailers
 from midstream.wire.h2.window import ReceiveWindow
 
@@ -27,6 +28,7 @@ class Stream:
 
     __slots__ = (
         "batch",
+        "faults",
         "has_data",
         "id",
         "interims",
@@ -55,6 +57,8 @@ class Stream:
         """Body bytes that the peer announced and did not send yet; -1 without an announcement."""
         self.to_send = -1
         """The same for what we announced; BODILESS where whatever is sent goes nowhere, as in an answer to HEAD."""
+        self.faults: tuple[Fault, ...] = ()
+        """What was tolerated in its body."""
         self.has_data = False
         """Some of the peer's body has come."""
         self.interims = 0

@@ -42,7 +42,7 @@ class Writer:
         """The highest id of a stream that ever was."""
         self._send_window = DEFAULT_WINDOW
         self._waiting: dict[int, Stream] = {}
-        """Streams with parked data, in the order in which they are served."""
+        """Streams with data that only the connection's window holds back, in the order in which they are served."""
         self._window = ReceiveWindow(connection_window)
         self._unconsumed: dict[int, int] = {}
         """Bytes of complete streams that their consumers have not taken yet."""
@@ -202,13 +202,13 @@ class Writer:
 
     def _park(self, stream: Stream, data: bytes) -> None:
         """Send as much as the windows allow, and keep the rest (H2-09)."""
-        if stream.parked is None:
-            stream.parked = deque()
-        if data:
+        if not data:
+            return
+        stream.parked_bytes += len(data)
+        if stream.parked:
             stream.parked.append(memoryview(data))
-            stream.parked_bytes += len(data)
-        if stream.id not in self._waiting:
-            self._waiting[stream.id] = stream
+        else:
+            stream.parked = deque((memoryview(data),))
             while self._send_parked(stream):
                 pass
         if stream.parked_bytes > self.limits.parked_bytes:
@@ -232,11 +232,13 @@ class Writer:
     def _send_parked(self, stream: Stream) -> bool:
         """Send one frame of what is parked; tell whether more could follow."""
         parked = stream.parked
-        if not parked:
-            self._waiting.pop(stream.id, None)
-            return False
+        assert parked
         room = min(self._send_window, stream.send_window, self.peer.frame_bytes)
         if room <= 0:
+            if stream.send_window > 0:
+                self._waiting[stream.id] = stream
+            else:
+                self._waiting.pop(stream.id, None)
             return False
         piece = parked.popleft()
         if len(piece) > room:
@@ -253,7 +255,7 @@ class Writer:
         self._sent_data()
         if parked:
             return True
-        del self._waiting[stream.id]
+        self._waiting.pop(stream.id, None)
         if stream.writing == ENDING:
             self._write_end(stream)
         return False

@@ -76,6 +76,8 @@ def test_h2_24_upper_case_is_refused_but_by_raw():
         with pytest.raises(PeerError, match="lower case"):
             mend([(b"A", b"b")], Tolerance(profile))
     tolerance = Tolerance(Profile.RAW)
+    assert mend([(b"connection", b"b")], tolerance) == [(b"connection", b"b")]
+    assert len(tolerance.take()) == 1
     assert mend([(b"A", b"b"), (b"Connection", b"b")], tolerance) == [(b"A", b"b"), (b"Connection", b"b")]
     assert len(tolerance.faults) == 3
 
@@ -91,6 +93,11 @@ def test_h2_24_h2_25_fields_are_made_ready():
     ]
     for _ in range(2):
         assert ready(fields) == [(b"accept", b"x"), (b"a", b"b"), (b"te", b"trailers")]
+
+
+@pytest.mark.parametrize("value", [b"Trailers", b"gzip;q=0.5, trailers", b"trailers;q=1"])
+def test_of_te_stays_what_http_2_has(value):
+    assert ready([(b"TE", value)]) == [(b"te", b"trailers")]
 
 
 @pytest.mark.parametrize("field", [(b"", b""), (b"a:b", b""), (b"a b", b""), (b"a", b"\r"), (b"a", b"b\n")])

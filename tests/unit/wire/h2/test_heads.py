@@ -211,3 +211,10 @@ def test_responses_lose_their_reason():
     for status in (101, 0, 1000):
         with pytest.raises(UsageError, match=str(status)):
             response_fields(ResponseHead(status, b"", b"HTTP/1.1", []))
+
+
+def test_a_response_with_faults_is_read_again_each_time():
+    found = block((b":status", b"200"), (b"a", b" b"))
+    for _ in range(2):
+        head, _ = read_response(found, Tolerance(Profile.LENIENT), is_end=True, method=b"GET")
+        assert len(head.faults) == 1

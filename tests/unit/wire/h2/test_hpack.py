@@ -253,3 +253,10 @@ def test_h2_17_hpack_bombs_are_not_unpacked():
 def test_too_many_fields():
     assert not Decoder(Limits(head_fields=3)).decode(b"\x82" * 4).is_whole
     assert Decoder(Limits(head_fields=3)).decode(b"\x82" * 3).is_whole
+
+
+def test_texts_that_huffman_would_make_longer_are_spelled_out():
+    text = bytes(range(128, 140))
+    block = Encoder().encode([(b"x-a", text)])
+    assert text in block
+    assert Decoder().decode(block).fields == [(b"x-a", text)]

@@ -378,3 +378,19 @@ def test_priority_updates_are_told(client):
     remote = client()
     update = frames.frame(frames.PRIORITY_UPDATE, 0, 0, b"\0\0\0\x05u=1, i")
     assert remote.says(update) == [(5, PriorityUpdate(b"u=1, i"))]
+
+
+def test_a_fault_of_one_body_is_not_told_of_another_stream(client):
+    remote = client(profile=Profile.RAW)
+    wire = remote.request(1, (b"content-length", b"1"), end=False) + remote.data(1, b"xx")
+    events = remote.says(wire, remote.request(3), remote.data(1, b"", end=True))
+    assert events[2][1].faults == ()
+    assert [len(event.faults) for _, event in events if isinstance(event, End)] == [0, 1]
+
+
+def test_h2_13_padding_of_a_head(client):
+    remote = client()
+    wire = frames.frame(
+        frames.HEADERS, END_HEADERS | END_STREAM | PADDED, 1, b"\x03" + remote.block(frames_request()) + b"\0" * 3
+    )
+    assert [type(event) for _, event in remote.says(wire)] == [RequestHead, End]
