@@ -170,13 +170,17 @@ class Exchange:
 
     async def _fetch(self) -> None:
         """Send the request, and relay the response."""
+        is_edited = self.flow.request.edited
+        if is_edited:
+            request = self.flow.request
+            self._target = self._target.moved_to(request.scheme, request.host, request.port)
         server = self._idle_server() or await self._open_server()
         try:
-            came = await self._ask(server)
+            came = await self._ask(server, is_edited=is_edited)
         except Failed as failure:
             if not failure.is_stale or not self._is_repeatable:
                 raise
-            came = await self._ask(await self._open_server())
+            came = await self._ask(await self._open_server(), is_edited=is_edited)
         if came.status == 101 or (self.head.method == b"CONNECT" and 200 <= came.status < 300):
             await self._switch(came)
         else:
@@ -187,13 +191,13 @@ class Exchange:
         """Nothing of the request was streamed, and sending it twice does no harm (RFC 9110 §9.2.2)."""
         return self._to_stream is None and self.head.method in IDEMPOTENT
 
-    async def _ask(self, server: ServerStream) -> ResponseHead:
-        """Send the request and return the head of the final response."""
+    async def _ask(self, server: ServerStream, *, is_edited: bool) -> ResponseHead:
+        """Send the request, as it came unless it was edited, and return the head of the final response."""
         self._server = server
         self.flow.server_conn = server.server
         may_be_stale = not server.is_fresh
         server.borrow()
-        self._send_request(server)
+        self._send_request(server, is_edited=is_edited)
         inbox = server.inbox
         while True:
             if not inbox.events:
@@ -210,9 +214,6 @@ class Exchange:
     def _idle_server(self) -> ServerStream | None:
         """Take a connection from the pool."""
         target, wanted = self._target, self.flow.server_conn
-        request = self.flow.request
-        if request.edited:
-            target = self._target = target.moved_to(request.scheme, request.host, request.port)
         origin = self._around.origin(target.scheme, target.host, target.port, wanted.via)
         return self._around.idle_stream(origin, is_repeatable=self._is_repeatable)
 
@@ -225,7 +226,7 @@ class Exchange:
         origin = self._around.origin(target.scheme, target.host, target.port, wanted.via)
         return await self._around.open_stream(origin, wanted)
 
-    def _send_request(self, server: ServerStream) -> None:
+    def _send_request(self, server: ServerStream, *, is_edited: bool) -> None:
         request, head = self.flow.request, self.head
         via = server.origin.via
         is_for_parent = (
@@ -238,7 +239,7 @@ class Exchange:
             self._upload.start()
             return
         content = None
-        if head.body_size != 0 or request.edited:
+        if is_edited or head.body_size != 0:
             content = request.raw_content
             if head.expects_continue:
                 request.headers.pop("expect", None)  # it has been answered

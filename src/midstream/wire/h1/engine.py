@@ -169,7 +169,7 @@ class ClientFacing(_Engine):
             raise UsageError("A client is sent responses, not requests.")
         if self._framing is not None or self._is_sent:
             raise UsageError("A second response was sent to one request.")
-        if head.is_interim:
+        if head.status < 200 and head.is_interim:
             return write_interim(head)
         keeps = self._keeps and not self.close_after and self._step != self._failed and self._method != b""
         wire, self._framing, self._keeps = write_response(head, self._method, is_modern=self._is_modern, keeps=keeps)
@@ -218,7 +218,7 @@ class ServerFacing(_Engine):
     def _begin(self, line: bytes, block: bytes, section: Section, events: list[Event]) -> bool:
         head, framing = read_response(line, block, section, self._method, self._tolerance)
         events.append(head)
-        if head.is_interim:
+        if head.status < 200 and head.is_interim:
             self._interims += 1
             if self._interims > _INTERIM_HEADS:
                 raise PeerError(f"more than {_INTERIM_HEADS} interim responses", "RFC 9110 §15.2")
