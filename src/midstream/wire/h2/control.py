@@ -99,11 +99,11 @@ class Controller(Writer):
             return
         peer = self.peer
         values = frames.pairs(payload)
+        before = peer.window
         for key, value in values:
-            before = peer.window
             peer.apply(key, value)
-            if peer.window != before:
-                self._shift_send_windows(peer.window - before, events)
+        if peer.window != before:  # once, however often the frame changes it
+            self._shift_send_windows(peer.window - before, events)
         self._encoder.resize(min(peer.table_bytes, self.limits.table_bytes))
         self._out.append(frames.header(frames.SETTINGS, ACK, 0, 0))
         events.append((0, SettingsChanged(values)))
@@ -129,8 +129,10 @@ class Controller(Writer):
             self._out.append(frames.frame(frames.PING, ACK, 0, payload))
 
     def _goaway(self, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:  # noqa: ARG002 - a handler
-        if stream_id or len(payload) < 8:
-            raise FatalError("a malformed GOAWAY", "RFC 9113 §6.8", FRAME_SIZE_ERROR)
+        if stream_id:
+            raise FatalError("GOAWAY on a stream", "RFC 9113 §6.8")
+        if len(payload) < 8:
+            raise FatalError("GOAWAY of a wrong size", "RFC 9113 §6.8", FRAME_SIZE_ERROR)
         self._controls.spend(self._now)
         goaway = self.goaway = GoAway(frames.long(payload) & ID_MASK, frames.long(payload, 4), payload[8:])
         events.append((0, goaway))

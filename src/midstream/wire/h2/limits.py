@@ -22,9 +22,9 @@ class Limits(msgspec.Struct, frozen=True):
     """The largest frame payload we take (SETTINGS_MAX_FRAME_SIZE)."""
     concurrent_streams: int = 256
     """Streams a client may have open at a time."""
-    stream_window: int = 262_144
+    stream_window: int = 1_048_576
     """Body bytes of one stream that a peer may send before they are consumed."""
-    connection_window: int = 4_194_304
+    connection_window: int = 8_388_608
     """The same for all streams together."""
     parked_bytes: int = 65536
     """Bytes waiting for a window beyond which a stream is full."""

@@ -321,7 +321,7 @@ class Writer:
         return self._window.held
 
     def consumed(self, stream_id: int, count: int) -> None:
-        """Let the peer send `count` more: its data has gone on (H2-10)."""
+        """Let the peer send `count` more: its data has gone on (H2-10). More than there was is taken for all there was."""
         stream = self._streams.get(stream_id)
         if stream is None:
             held = self._unconsumed.pop(stream_id, 0)

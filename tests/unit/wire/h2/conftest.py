@@ -27,7 +27,7 @@ def plain(events: list) -> list:
 
 
 class Twins:
-    """Two engines that do the same, one of them being fed byte by byte, and both with a frame's first bytes behind it."""
+    """Two engines that are told to do the same, one of them being fed byte by byte."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.__dict__["whole"] = make()

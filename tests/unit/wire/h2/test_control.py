@@ -57,7 +57,7 @@ def test_h2_19_our_pings_are_answered(client):
         (frames.settings([(5, 100)]), PROTOCOL_ERROR),
         (frames.frame(frames.PING, 0, 1, b"8 bytes!"), PROTOCOL_ERROR),
         (frames.frame(frames.PING, 0, 0, b"7bytes!"), FRAME_SIZE_ERROR),
-        (frames.frame(frames.GOAWAY, 0, 1, b"8 bytes!"), FRAME_SIZE_ERROR),
+        (frames.frame(frames.GOAWAY, 0, 1, b"8 bytes!"), PROTOCOL_ERROR),
         (frames.frame(frames.GOAWAY, 0, 0, b"x"), FRAME_SIZE_ERROR),
         (frames.frame(frames.WINDOW_UPDATE, 0, 0, b"x"), FRAME_SIZE_ERROR),
         (frames.window_update(0, 0), PROTOCOL_ERROR),
@@ -182,3 +182,10 @@ def test_goaway_of_a_client_is_told_and_changes_nothing(client):
     assert [each.kind for each in remote.hears()] == [frames.HEADERS]
     assert remote.says(remote.request(3))
     assert remote.engine.eof() == [(3, Reset("the client closed the connection, having said ENHANCE_YOUR_CALM"))]
+
+
+def test_h2_18_one_frame_changes_the_windows_once(client):
+    remote = client()
+    remote.says(remote.request(1))
+    remote.says(frames.settings([(INITIAL_WINDOW_SIZE, LARGEST_WINDOW), (INITIAL_WINDOW_SIZE, 5)] * 1000))
+    assert remote.engine.whole._streams[1].send_window == 5

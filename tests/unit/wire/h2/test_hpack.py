@@ -222,6 +222,7 @@ def test_few_blocks_are_remembered():
         "be",  # an empty table
         "ff8080808001",
         "ffffffffff7f",
+        "ff808080808001",
         "40",
         "4001",
         "400161",

@@ -80,7 +80,7 @@ def test_h2_01_trailers_and_h2_13_padding(client):
     assert [event for _, event in events[1:]] == [Data(b"hello"), Data(b"!"), Trailers([(b"t", b"1")]), END]
     assert events[0][1].body_size is None
     stream = remote.engine.whole._streams[1]
-    assert (stream.window.held, stream.window.left) == (6, 262_144 - 12)
+    assert (stream.window.held, stream.window.left) == (6, 1_048_576 - 12)
 
 
 def test_h2_14_an_empty_frame_that_is_all_of_the_body_is_told(client):
@@ -394,3 +394,16 @@ def test_h2_13_padding_of_a_head(client):
         frames.HEADERS, END_HEADERS | END_STREAM | PADDED, 1, b"\x03" + remote.block(frames_request()) + b"\0" * 3
     )
     assert [type(event) for _, event in remote.says(wire)] == [RequestHead, End]
+
+
+def test_what_comes_behind_a_message_waits_for_its_rest(client):
+    remote = client()
+    message = remote.request(1, end=False) + remote.data(1, b"x") + remote.headers(1, [(b"t", b"1")], end=True)
+    following = remote.request(3)
+    for size in range(len(following)):
+        events = remote.says(message + following[:size])
+        assert [type(event) for _, event in events] == [RequestHead, Data, Trailers, End]
+        assert [at for at, _ in remote.says(following[size:])] == [3, 3]
+        remote = client()
+        message = remote.request(1, end=False) + remote.data(1, b"x") + remote.headers(1, [(b"t", b"1")], end=True)
+        following = remote.request(3)
