@@ -16,7 +16,7 @@ from midstream.hooks.table import dispatch
 from midstream.options.modes import ModeSpec
 from midstream.proxy.clienttls import open_tls, read_hello
 from midstream.proxy.connect import ConnectExchange
-from midstream.proxy.exchange import Exchange, refuse_request
+from midstream.proxy.exchange import Exchange
 from midstream.proxy.failure import ClientLeft
 from midstream.proxy.firstwords import FirstWords
 from midstream.proxy.greeting import believe_balancer, greet_socks, original_destination
@@ -24,6 +24,7 @@ from midstream.proxy.http1 import Http1Client
 from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.policy import Action, authority_name
 from midstream.proxy.pool import Pool
+from midstream.proxy.refusal import refuse_request
 from midstream.proxy.serverside import ServerSide, Switched
 from midstream.proxy.session import Session
 from midstream.proxy.stepper import Signal, Step, Waitable

@@ -13,7 +13,7 @@ from midstream.hooks.table import Handler, Handlers, dispatch
 from midstream.proxy.bodies import check_size, collect, forward, reason_to_hold, send_end
 from midstream.proxy.failure import ClientLeft, Failed, client_failure, server_failure
 from midstream.proxy.heads import asks_for_h2c, request_head, response_head, set_host
-from midstream.proxy.refusal import refusal
+from midstream.proxy.refusal import refuse
 from midstream.proxy.session import Session
 from midstream.proxy.stepper import Signal, Step
 from midstream.proxy.streams import ClientStream, ServerStream
@@ -459,12 +459,7 @@ class Exchange:
         if self._is_answered or not failure.status:
             client.abort()
             return
-        head, body = refusal(failure.status, failure.message)
-        client.say_close()
-        client.send(head)
-        client.send(Data(body))
-        client.send(END)
-        client.finish()
+        refuse(client, failure.status, failure.message)
 
     async def _report(self) -> None:
         try:
@@ -500,21 +495,3 @@ class Exchange:
             target, server = self._target, self._server
             if server is not None:
                 server.origin = self._around.origin(target.scheme, target.host, target.port, server.server.via)
-
-
-async def refuse_request(session: Session, around: Surroundings, client: ClientStream, error: PeerError) -> None:
-    """Answer a request whose head cannot be read; what there is of it is on the record as a failed flow (AD-15)."""
-    flow = HTTPFlow(around.client, Server(address=around.way.destination, via=around.via), live=False)
-    flow.request = Request("", 0, b"", b"", b"", b"", b"HTTP/1.1", Headers(), None, None, session.time())
-    flow.error = Error(f"the request cannot be read: {error}", session.time())
-    try:
-        if session.hooks.error:
-            await dispatch(session.hooks.error, flow)
-    except ClientLeft:
-        return
-    head, body = refusal(error.status, str(error))
-    client.say_close()
-    client.send(head)
-    client.send(Data(body))
-    client.send(END)
-    client.finish()

@@ -20,7 +20,25 @@ PIPELINE_BYTES = 65_536
 ANSWER = "waiting for the response"
 
 
-class Http1Client:
+class _Http1Stream:
+    """What both sides do alike: writing the messages of the exchange under way."""
+
+    peer: Peer
+    _engine: ClientFacing | ServerFacing
+
+    def send(self, *events: Event) -> None:
+        for event in events:
+            self.peer.write(self._engine.send(event))
+
+    def send_whole(self, head: RequestHead | ResponseHead, body: bytes) -> None:
+        self.peer.write(self._engine.send_whole(head, body))
+
+    @property
+    def is_full(self) -> bool:
+        return self.peer.is_full
+
+
+class Http1Client(_Http1Stream):
     """A client's HTTP/1 connection: one exchange at a time, pipelined requests in their order."""
 
     def __init__(
@@ -33,7 +51,7 @@ class Http1Client:
         self.peer = peer
         self.inbox = Inbox(peer)
         self.close_after = False
-        self._engine = ClientFacing(settings.limits, settings.profile)
+        self._engine: ClientFacing = ClientFacing(settings.limits, settings.profile)
         self._settings = settings
         self._begin = begin
         self._on_over = on_over
@@ -94,17 +112,6 @@ class Http1Client:
             self.close()
 
     # What the exchange calls.
-
-    def send(self, *events: Event) -> None:
-        for event in events:
-            self.peer.write(self._engine.send(event))
-
-    def send_whole(self, head: RequestHead | ResponseHead, body: bytes) -> None:
-        self.peer.write(self._engine.send_whole(head, body))
-
-    @property
-    def is_full(self) -> bool:
-        return self.peer.is_full
 
     async def drained(self) -> None:
         self.peer.within(self._settings.tcp_timeout, "sending the response")
@@ -222,7 +229,7 @@ class Keeper(Protocol):
     def forget(self, stream: "Http1Server") -> None: ...
 
 
-class Http1Server:
+class Http1Server(_Http1Stream):
     """A server's HTTP/1 connection: lent to one exchange at a time, kept by the pool in between."""
 
     def __init__(
@@ -235,7 +242,7 @@ class Http1Server:
         self.inbox = Inbox(peer)
         self.is_fresh = True
         self.is_idle = True
-        self._engine = ServerFacing(settings.limits, settings.profile)
+        self._engine: ServerFacing = ServerFacing(settings.limits, settings.profile)
         self._settings = settings
         self._deadlines = deadlines
         self._silence = settings.tcp_timeout or NEVER
@@ -289,17 +296,6 @@ class Http1Server:
     def await_answer(self) -> None:
         """Give the server its time anew: the request is only now complete, or moves on."""
         self.peer.within(self._settings.first_byte_timeout, ANSWER)
-
-    def send(self, *events: Event) -> None:
-        for event in events:
-            self.peer.write(self._engine.send(event))
-
-    def send_whole(self, head: RequestHead | ResponseHead, body: bytes) -> None:
-        self.peer.write(self._engine.send_whole(head, body))
-
-    @property
-    def is_full(self) -> bool:
-        return self.peer.is_full
 
     async def drained(self) -> None:
         self.peer.within(self._settings.tcp_timeout, "sending the request")

@@ -1,7 +1,14 @@
 """The proxy's own answers: what a client is told when no server's answer can be given."""
 
+from midstream.flow import Error, Headers, HTTPFlow, Request, Server
 from midstream.flow import status as phrases
-from midstream.wire.events import Fields, ResponseHead
+from midstream.hooks.table import dispatch
+from midstream.proxy.failure import ClientLeft
+from midstream.proxy.session import Session
+from midstream.proxy.streams import ClientStream
+from midstream.proxy.surroundings import Surroundings
+from midstream.wire.errors import PeerError
+from midstream.wire.events import END, Data, Fields, ResponseHead
 
 PAGE = "{status} {reason}\n\n{message}\n\n(This answer was made by midstream, not by the server.)\n"
 
@@ -18,3 +25,24 @@ def refusal(status: int, message: str, *, extra: Fields | None = None) -> tuple[
         *(extra or ()),
     ]
     return ResponseHead(status, reason.encode("latin-1", "replace"), b"HTTP/1.1", fields, len(body)), body
+
+
+def refuse(client: ClientStream, status: int, message: str) -> None:
+    """Answer the exchange under way with an error page, and end the connection (where streams are many, the stream)."""
+    head, body = refusal(status, message)
+    client.say_close()
+    client.send(head, Data(body), END)
+    client.finish()
+
+
+async def refuse_request(session: Session, around: Surroundings, client: ClientStream, error: PeerError) -> None:
+    """Answer a request whose head cannot be read; what there is of it is on the record as a failed flow (AD-15)."""
+    flow = HTTPFlow(around.client, Server(address=around.way.destination, via=around.via), live=False)
+    flow.request = Request("", 0, b"", b"", b"", b"", b"HTTP/1.1", Headers(), None, None, session.time())
+    flow.error = Error(f"the request cannot be read: {error}", session.time())
+    try:
+        if session.hooks.error:
+            await dispatch(session.hooks.error, flow)
+    except ClientLeft:
+        return
+    refuse(client, error.status, str(error))
