@@ -17,7 +17,14 @@ from midstream.wire.h2.errors import CANCEL, ENHANCE_YOUR_CALM, REFUSED_STREAM, 
 from midstream.wire.h2.events import Priority, StreamEvent
 from midstream.wire.h2.fingerprint import Fingerprint
 from midstream.wire.h2.frame import HAS_PRIORITY, PREFACE
-from midstream.wire.h2.heads import DEFAULT_ORDER, read_request, read_response, request_fields, response_fields
+from midstream.wire.h2.heads import (
+    DEFAULT_ORDER,
+    read_request,
+    read_response,
+    request_fields,
+    response_fields,
+    settle_length,
+)
 from midstream.wire.h2.hpack import Block
 from midstream.wire.h2.limits import DEFAULT_LIMITS, Limits
 from midstream.wire.h2.read import Reader
@@ -154,7 +161,7 @@ class ClientFacing(Reader):
         if not head.is_interim and stream.method != b"CONNECT":
             if stream.method == b"HEAD" or head.status in (204, 304):
                 stream.to_send = BODILESS
-            fields = self._settle_length(stream, fields, head.body_size)
+            fields = settle_length(stream, fields, head.body_size)
         self._check_size(fields)
         if not head.is_interim:
             stream.writing = BODY
@@ -213,7 +220,7 @@ class ServerFacing(Reader):
         stream = Stream(self._next_id, head.method, self.peer.window, self._stream_window)
         fields = request_fields(head, self._order)
         if head.method != b"CONNECT":
-            fields = self._settle_length(stream, fields, head.body_size)
+            fields = settle_length(stream, fields, head.body_size)
         self._check_size(fields)
         self._streams[stream.id] = stream
         self._highest = stream.id

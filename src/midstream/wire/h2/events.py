@@ -1,5 +1,6 @@
 """What an HTTP/2 engine reports besides the messages: facts of the connection (stream 0) and of its streams."""
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import msgspec
@@ -56,3 +57,5 @@ WRITABLE = Writable()
 ConnectionEvent: TypeAlias = SettingsChanged | GoAway | Pong | Writable | Priority | PriorityUpdate
 StreamEvent: TypeAlias = tuple[int, Event | ConnectionEvent]
 """The id of a stream, or 0 for the connection, and what happened to it."""
+Trace: TypeAlias = Callable[[bool, int, int, int, bytes], None]
+"""Told of each frame: whether we sent it, kind, flags, stream id, payload."""

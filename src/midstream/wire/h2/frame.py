@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 from struct import Struct
 from typing import Final, NamedTuple
 
+from midstream.wire.h2.errors import FatalError
+
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 DATA: Final = 0x0
@@ -87,3 +89,10 @@ def long(payload: bytes, at: int = 0) -> int:
 def pairs(payload: bytes) -> list[tuple[int, int]]:
     """Return the settings that stand in a payload."""
     return list(_SETTING.iter_unpack(payload))
+
+
+def unpad(payload: bytes) -> bytes:
+    """Take the padding off (RFC 9113 §6.1)."""
+    if not payload or payload[0] >= len(payload):
+        raise FatalError("more padding than payload", "RFC 9113 §6.1")
+    return payload[1 : len(payload) - payload[0]]

@@ -11,6 +11,7 @@ from midstream.wire.h1.tolerance import Tolerance
 from midstream.wire.h2.fields import ready
 from midstream.wire.h2.hpack import Block
 from midstream.wire.h2.section import LETTERS, Section, read_section
+from midstream.wire.h2.stream import BODILESS, Stream
 
 _PSEUDO_NAMES: Final = {letter: name for name, letter in LETTERS.items()}
 VERSION: Final = b"HTTP/2.0"
@@ -159,6 +160,22 @@ def response_fields(head: ResponseHead) -> Fields:
     if status is None or head.status == 101:
         raise UsageError(f"Status {head.status} cannot be sent in HTTP/2.")
     return [status, *ready(head.headers)]
+
+
+def settle_length(stream: Stream, fields: Fields, size: int | None) -> Fields:
+    """Make Content-Length say what will be sent, or nothing; where it is right it stays as it is (H2-30)."""
+    lengths = [value for name, value in fields if name == b"content-length"]
+    if not lengths or stream.to_send == BODILESS:
+        return fields
+    if size is None and lengths != [b"0"]:
+        return [field for field in fields if field[0] != b"content-length"]
+    stream.to_send = size or 0
+    right = b"%d" % stream.to_send
+    if lengths != [right]:
+        at = [name for name, _ in fields].index(b"content-length")
+        fields = [field for field in fields if field[0] != b"content-length"]
+        fields.insert(at, (b"content-length", right))
+    return fields
 
 
 @cache

@@ -10,8 +10,7 @@ A fault ends one stream (`StreamError`, or any other `PeerError` of a message) o
 the connection (`FatalError`).
 """
 
-from collections.abc import Callable
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from midstream.wire.errors import PeerError, Profile
 from midstream.wire.events import END, Data, End, Reset
@@ -29,7 +28,7 @@ from midstream.wire.h2.errors import (
     StreamError,
     code_name,
 )
-from midstream.wire.h2.events import Priority, StreamEvent
+from midstream.wire.h2.events import Priority, StreamEvent, Trace
 from midstream.wire.h2.frame import ACK, END_HEADERS, END_STREAM, HAS_PRIORITY, HEADER, HEADER_SIZE, ID_MASK, PADDED
 from midstream.wire.h2.heads import read_trailers
 from midstream.wire.h2.hpack import Block, Decoder
@@ -37,9 +36,6 @@ from midstream.wire.h2.limits import Limits
 from midstream.wire.h2.settings import HEADER_TABLE_SIZE, MAX_FRAME_SIZE, SMALLEST_FRAME
 from midstream.wire.h2.stream import ANSWERED, BODY, DONE, Stream
 from midstream.wire.h2.table import DEFAULT_TABLE
-
-Trace: TypeAlias = Callable[[bool, int, int, int, bytes], None]
-"""Told of each frame: whether we sent it, kind, flags, stream id, payload."""
 
 _HEAD_FLAGS: Final = PADDED | HAS_PRIORITY
 
@@ -214,7 +210,11 @@ class Reader(Controller):
         if flags & END_HEADERS:
             self._partial = None
             self._step = self._frame
-            self._field_block(partial, b"".join(pieces), events)
+            data = b"".join(pieces)
+            if partial.kind == frames.HEADERS:
+                self._field_block(partial.flags, stream_id, partial.priority, data, events)
+            else:
+                self._decoder.decode(data)
 
     # Data
 
@@ -229,7 +229,7 @@ class Reader(Controller):
         if not stream.window.take(size):
             raise StreamError("more data than the stream's window allows", "RFC 9113 §6.9", FLOW_CONTROL_ERROR)
         if flags & PADDED:
-            payload = _unpad(payload)
+            payload = frames.unpad(payload)
             self.consumed(stream_id, size - len(payload))
             size = len(payload)
         if stream.to_come >= 0:
@@ -290,40 +290,40 @@ class Reader(Controller):
         priority = None
         if flags & _HEAD_FLAGS:
             if flags & PADDED:
-                payload = _unpad(payload)
+                payload = frames.unpad(payload)
             if flags & HAS_PRIORITY:
                 if len(payload) < 5:
                     raise FatalError("HEADERS too short for its priority", "RFC 9113 §6.2", FRAME_SIZE_ERROR)
                 priority = read_priority(payload)
                 payload = payload[5:]
-        self._begin_block(_Partial(frames.HEADERS, flags, stream_id, priority, [payload]), events)
+        if flags & END_HEADERS:
+            self._field_block(flags, stream_id, priority, payload, events)
+        else:
+            self._partial = _Partial(frames.HEADERS, flags, stream_id, priority, [payload])
+            self._step = self._continuation
 
     def _push_promise(self, flags: int, stream_id: int, payload: bytes) -> None:
         """Refuse a push, and keep HPACK in step (H2-22)."""
         if flags & PADDED:
-            payload = _unpad(payload)
+            payload = frames.unpad(payload)
         if len(payload) < 4:
             raise FatalError("PUSH_PROMISE of a wrong size", "RFC 9113 §6.6", FRAME_SIZE_ERROR)
         self._refuse_push(frames.long(payload) & ID_MASK)
-        self._begin_block(_Partial(frames.PUSH_PROMISE, flags, stream_id, None, [payload[4:]]), [])
+        if flags & END_HEADERS:
+            self._decoder.decode(payload[4:])
+        else:
+            self._partial = _Partial(frames.PUSH_PROMISE, flags, stream_id, None, [payload[4:]])
+            self._step = self._continuation
 
     def _refuse_push(self, promised_id: int) -> None:
         raise NotImplementedError
 
-    def _begin_block(self, partial: _Partial, events: list[StreamEvent]) -> None:
-        if partial.flags & END_HEADERS:
-            self._field_block(partial, partial.pieces[0], events)
-        else:
-            self._partial = partial
-            self._step = self._continuation
-
-    def _field_block(self, partial: _Partial, data: bytes, events: list[StreamEvent]) -> None:
+    def _field_block(
+        self, flags: int, stream_id: int, priority: Priority | None, data: bytes, events: list[StreamEvent]
+    ) -> None:
         """Handle a field section that is whole; whatever becomes of its stream, HPACK has to see it."""
         block = self._decoder.decode(data)
-        stream_id = partial.stream_id
-        if partial.kind == frames.PUSH_PROMISE:
-            return
-        is_end = bool(partial.flags & END_STREAM)
+        is_end = bool(flags & END_STREAM)
         stream = self._streams.get(stream_id)
         if stream is None:
             self._first_section(stream_id, block, is_end, events)
@@ -339,18 +339,11 @@ class Reader(Controller):
             raise StreamError("HEADERS after the end of the stream", "RFC 9113 §5.1", STREAM_CLOSED)
         elif stream.reading != ANSWERED:
             self._response_section(stream, block, is_end, events)
-        if partial.priority is not None:
-            self._tell_priority(stream_id, partial.priority, events)
+        if priority is not None:
+            self._tell_priority(stream_id, priority, events)
 
     def _first_section(self, stream_id: int, block: Block, is_end: bool, events: list[StreamEvent]) -> None:
         raise NotImplementedError
 
     def _response_section(self, stream: Stream, block: Block, is_end: bool, events: list[StreamEvent]) -> None:
         raise NotImplementedError
-
-
-def _unpad(payload: bytes) -> bytes:
-    """Take the padding off (RFC 9113 §6.1)."""
-    if not payload or payload[0] >= len(payload):
-        raise FatalError("more padding than payload", "RFC 9113 §6.1")
-    return payload[1 : len(payload) - payload[0]]

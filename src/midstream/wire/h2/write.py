@@ -214,21 +214,6 @@ class Writer:
         if stream.parked_bytes > self.limits.parked_bytes:
             stream.is_full = True
 
-    def _settle_length(self, stream: Stream, fields: Fields, size: int | None) -> Fields:
-        """Make Content-Length say what will be sent, or nothing; where it is right it stays as it is (H2-30)."""
-        lengths = [value for name, value in fields if name == b"content-length"]
-        if not lengths or stream.to_send == BODILESS:
-            return fields
-        if size is None and lengths != [b"0"]:
-            return [field for field in fields if field[0] != b"content-length"]
-        stream.to_send = size or 0
-        right = b"%d" % stream.to_send
-        if lengths != [right]:
-            at = [name for name, _ in fields].index(b"content-length")
-            fields = [field for field in fields if field[0] != b"content-length"]
-            fields.insert(at, (b"content-length", right))
-        return fields
-
     def _send_parked(self, stream: Stream) -> bool:
         """Send one frame of what is parked; tell whether more could follow."""
         parked = stream.parked
