@@ -13,7 +13,7 @@ from midstream.wire.errors import PeerError, Profile
 from midstream.wire.events import END, Data, RequestHead, Reset, ResponseHead
 from midstream.wire.h2 import frame as frames
 from midstream.wire.h2.budget import Budget
-from midstream.wire.h2.errors import CANCEL, ENHANCE_YOUR_CALM, REFUSED_STREAM, FatalError, StreamError
+from midstream.wire.h2.errors import CANCEL, ENHANCE_YOUR_CALM, NO_ERROR, REFUSED_STREAM, FatalError, StreamError
 from midstream.wire.h2.events import Priority, StreamEvent
 from midstream.wire.h2.fingerprint import Fingerprint
 from midstream.wire.h2.frame import HAS_PRIORITY, PREFACE
@@ -85,10 +85,17 @@ class ClientFacing(Reader):
             self.send(stream_id, Data(body))
         self.send(stream_id, END)
 
-    def go_away(self, code: int = 0, debug: bytes = b"", *, last: int | None = None) -> None:
+    def go_away(self, code: int = NO_ERROR, debug: bytes = b"", *, last: int | None = None) -> None:
         """Tell the client that no stream of its beyond `last` will be looked at; by default, beyond those that are there."""
         self._taken_until = self._highest if last is None else last
         super().go_away(code, debug, last=last)
+
+    def abandon(self, stream_id: int, code: int | None = None) -> None:
+        """Take no further interest in a stream; if its response is complete, what is left of its request is not wanted (H2-33)."""
+        stream = self._streams.get(stream_id)
+        if code is None and stream is not None and stream.writing == DONE:
+            code = NO_ERROR
+        super().abandon(stream_id, code)
 
     def _spend_reset(self) -> None:
         self._resets.spend(self._now)

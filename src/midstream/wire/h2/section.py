@@ -70,17 +70,19 @@ def read_section(came: Fields, allowed: frozenset[bytes], tolerance: Tolerance) 
 def _read_length(section: Section, tolerance: Tolerance) -> None:
     """Read Content-Length; equal ones are one, different ones are an attack (RFC 9110 §8.6)."""
     values = [value for name, value in section.fields if name == b"content-length"]
+    if len(values) == 1 and values[0].isdigit() and len(values[0]) <= _LENGTH_DIGITS:
+        section.length = int(values[0])
+        return
     each = {part.strip() for value in values for part in value.split(b",")}
     length = each.pop() if each else b""
     if each or not length.isdigit() or len(length) > _LENGTH_DIGITS:
         raise PeerError(f"Content-Length {shown(b', '.join(values))} is no number of bytes", "RFC 9110 §8.6")
     section.length = int(length)
-    if len(values) > 1 or values[0] != length:
-        tolerance.repair("Content-Length more than once", "RFC 9110 §8.6")
-        if tolerance.profile is not Profile.RAW:
-            at = next(at for at, field in enumerate(section.fields) if field[0] == b"content-length")
-            section.fields = [field for field in section.fields if not kind_of(field) & LENGTH]
-            section.fields.insert(at, (b"content-length", length))
+    tolerance.repair("Content-Length more than once", "RFC 9110 §8.6")
+    if tolerance.profile is not Profile.RAW:
+        at = next(at for at, field in enumerate(section.fields) if field[0] == b"content-length")
+        section.fields = [field for field in section.fields if not kind_of(field) & LENGTH]
+        section.fields.insert(at, (b"content-length", length))
 
 
 def _read_host(section: Section, tolerance: Tolerance) -> None:

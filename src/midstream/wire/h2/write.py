@@ -12,7 +12,7 @@ from typing import Final
 from midstream.errors import UsageError
 from midstream.wire.events import Data, End, Event, Fields, RequestHead, Reset, ResponseHead, Trailers
 from midstream.wire.h2 import frame as frames
-from midstream.wire.h2.errors import FLOW_CONTROL_ERROR, NO_ERROR, PROTOCOL_ERROR, FatalError, StreamError
+from midstream.wire.h2.errors import FLOW_CONTROL_ERROR, INTERNAL_ERROR, NO_ERROR, FatalError, StreamError
 from midstream.wire.h2.events import WRITABLE, Priority, PriorityUpdate, StreamEvent
 from midstream.wire.h2.fields import ready
 from midstream.wire.h2.frame import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADER, HEADERS, LARGEST_WINDOW
@@ -152,7 +152,7 @@ class Writer:
         self._remember_reset(stream.id)
         self._drop(stream)
 
-    default_reset: int = PROTOCOL_ERROR
+    default_reset: int = INTERNAL_ERROR
     """The code of a reset that has none."""
 
     def _remember_reset(self, stream_id: int) -> None:
@@ -320,8 +320,8 @@ class Writer:
                 self._out.append(frames.window_update(stream_id, grant))
         self._credit_connection(count)
 
-    def abandon(self, stream_id: int, code: int = NO_ERROR) -> None:
-        """Take no further interest in a stream: give its credit back, and reset it with `code` if it is not over."""
+    def abandon(self, stream_id: int, code: int | None = None) -> None:
+        """Take no further interest in a stream: give its credit back, and reset it if it is not over."""
         stream = self._streams.get(stream_id)
         if stream is None:
             self._credit_connection(self._unconsumed.pop(stream_id, 0))

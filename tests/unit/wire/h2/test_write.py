@@ -5,7 +5,7 @@ import pytest
 from midstream.errors import UsageError
 from midstream.wire.events import END, Data, PeerError, RequestHead, Reset, ResponseHead, Trailers
 from midstream.wire.h2 import frame as frames
-from midstream.wire.h2.errors import CANCEL, PROTOCOL_ERROR
+from midstream.wire.h2.errors import CANCEL, INTERNAL_ERROR
 from midstream.wire.h2.events import WRITABLE, Priority, PriorityUpdate
 from midstream.wire.h2.frame import END_HEADERS, END_STREAM
 from midstream.wire.h2.limits import DEFAULT_LIMITS
@@ -223,7 +223,7 @@ def test_h2_03_resets_go_with_their_code(client):
     remote.engine.send(3, Reset("x"))
     assert [(each.kind, frames.long(each.payload)) for each in remote.hears()] == [
         (frames.RST_STREAM, CANCEL),
-        (frames.RST_STREAM, PROTOCOL_ERROR),
+        (frames.RST_STREAM, INTERNAL_ERROR),
     ]
     assert remote.engine.open_streams == 0
     remote.engine.send(3, Data(b"x"))
@@ -299,6 +299,19 @@ def test_h2_33_an_early_answer_ends_the_upload(client):
     assert [each[:3] for each in remote.hears()] == [(frames.HEADERS, 5, 1), (frames.RST_STREAM, 0, 1)]
     assert remote.engine.unconsumed == 0
     assert remote.engine.open_streams == 0
+
+
+def test_streams_that_are_abandoned_in_the_middle(client, server):
+    remote = asked(client)
+    remote.engine.send(1, ok())
+    remote.hears()
+    remote.engine.abandon(1)
+    assert [frames.long(each.payload) for each in remote.hears()] == [INTERNAL_ERROR]
+    remote = server(asked=2)
+    remote.engine.abandon(1)
+    remote.engine.abandon(3, 7)
+    remote.engine.abandon(3)
+    assert [frames.long(each.payload) for each in remote.hears()] == [CANCEL, 7]
 
 
 def test_abandoned_streams_still_send_what_waits(client):
