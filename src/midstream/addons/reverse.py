@@ -6,10 +6,12 @@ left alone. Nothing is touched with `keep_host_header`, where the server knows t
 
 import ipaddress
 import re
+from operator import itemgetter
 
 from midstream.addon import HTTPFlow, Options, observe
 from midstream.addons.mode import mode_name
 
+NAME_OF = itemgetter(0)
 NAMES = frozenset({b"location", b"content-location", b"set-cookie", b"alt-svc"})
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _ALTERNATIVE = re.compile(r'"([^":\s]*|\[[^\]"]*\]):(\d+)"')
@@ -34,7 +36,7 @@ class Reverse:
     @observe
     def responseheaders(self, flow: HTTPFlow) -> None:
         assert flow.response is not None
-        if NAMES.isdisjoint([name.lower() for name, _ in flow.response.headers.pairs]):
+        if NAMES.isdisjoint(map(bytes.lower, map(NAME_OF, flow.response.headers.pairs))):
             return
         if mode_name(flow.client_conn) == "reverse" and flow.server_conn.address is not None:
             self._rewrite(flow, Names(flow))

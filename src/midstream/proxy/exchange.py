@@ -18,7 +18,7 @@ from midstream.proxy.session import Session
 from midstream.proxy.stepper import Signal, Step
 from midstream.proxy.streams import ClientStream, ServerStream
 from midstream.proxy.surroundings import Surroundings
-from midstream.proxy.target import Target, resolve, split_authority
+from midstream.proxy.target import Target, named_host, resolve
 from midstream.wire.errors import Fault, PeerError
 from midstream.wire.events import END, Data, End, Event, RequestHead, Reset, ResponseHead
 
@@ -123,12 +123,12 @@ class Exchange:
         if head.faults:
             self._annotate(head.faults)
         if around.sni is not None and named is not None:
-            self._compare_names(named.decode("latin-1"), around.sni)
+            self._compare_names(named, around.sni)
 
-    def _compare_names(self, named: str, sni: str) -> None:
+    def _compare_names(self, named: bytes, sni: str) -> None:
         """Note a request for another server than the one that TLS was made with (TLS-26)."""
-        if named != sni and split_authority(named.encode("latin-1"))[0] != sni.lower():
-            message = f"the request is for {named}, the TLS handshake was with {sni}"
+        if named_host(named) != sni.lower():
+            message = f"the request is for {named.decode('latin-1')}, the TLS handshake was with {sni}"
             self._annotate((Fault(message, "RFC 9110 §7.4"),))
 
     def _make_flow(self, request: Request) -> None:
@@ -142,7 +142,7 @@ class Exchange:
         server = hosts.get(self.flow.request.host)
         named = self.flow.client_authority or self.head.host
         if server is None and named and not self._around.way.is_explicit:
-            server = hosts.get(named.partition(b":")[0].decode("latin-1").lower())
+            server = hosts.get(named_host(named))
         return server
 
     async def _take_request_body(self) -> None:

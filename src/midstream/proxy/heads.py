@@ -63,7 +63,7 @@ def set_host(head: RequestHead, host: bytes) -> None:
         if field[0].lower() == b"host":
             fields[index] = (field[0], host)
             if head.block:
-                lines = head.block.split(b"\r\n")
+                lines = head.block.split(b"\r\n", index + 1)
                 lines[index] = b"%b: %b" % fields[index]
                 head.block = b"\r\n".join(lines)
             break

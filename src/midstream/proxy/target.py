@@ -147,6 +147,15 @@ def split_authority(authority: bytes) -> tuple[str, int | None]:
     return ascii_host(name), _port(port_text)
 
 
+@lru_cache(maxsize=4096)
+def named_host(host_field: bytes) -> str:
+    """Return the host of a Host field, without its port; as it stands where it makes no sense."""
+    try:
+        return split_authority(host_field)[0]
+    except PeerError:
+        return host_field.decode("latin-1").lower()
+
+
 def ascii_host(name: bytes) -> str:
     """Return a host name in lower case and ASCII; what IDNA cannot read stays as DNS would get it."""
     if name.isascii():
