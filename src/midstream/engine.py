@@ -192,7 +192,7 @@ class Engine:
             self._session.tls = self._profiles()
         self._session.tls.check()
         self._session.reload()
-        self._pool.per_origin = self._session.settings.max_pool_idle_per_host
+        self._pool.renew(self._session.settings.max_pool_idle_per_host)
         if updated & LISTENING:
             try:
                 self._bind()

@@ -478,6 +478,38 @@ def test_md_12_ntlm_takes_several_connects_over_one_connection_to_the_parent(pla
     assert parent.received() == b"hello"
 
 
+def test_a_tunnel_that_a_client_got_with_its_own_login_is_shared_with_nobody(play):
+    scenario = play("upstream:http://parent:3128")
+    connect = b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n"
+    for login in (b"Proxy-Authorization: Basic bWU6\r\n", b""):
+        client = scenario.client()
+        client.sends(connect + login + b"\r\n")
+        parent = scenario.servers[-1]
+        assert parent.received() == connect + login + b"\r\n"
+        parent.sends(b"HTTP/1.1 200 Fine\r\n\r\n")
+        client.received()
+        client.sends(GET)
+        assert parent.received() == GET
+        parent.sends(OK)
+        assert client.received() == OK
+    assert len(scenario.servers) == 2
+
+
+@pytest.mark.parametrize("hook", ["tls_start_server", "http_connect_upstream", "server_connect"])
+def test_connections_that_scripts_may_make_by_client_are_not_shared(play, hook):
+    class Maker:
+        pass
+
+    setattr(Maker, hook, lambda self, data: None)
+    scenario = play("reverse:http://a", addons=[Maker()])
+    for _ in range(2):
+        client = scenario.client()
+        client.sends(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        scenario.servers[-1].sends(OK)
+        assert client.received() == OK
+    assert len(scenario.servers) == 2
+
+
 def test_md_12_a_parent_that_leaves_after_its_refusal_is_connected_to_again(play):
     scenario = play("upstream:http://parent:3128")
     client, parent = connect_through(scenario)

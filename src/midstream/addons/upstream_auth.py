@@ -21,6 +21,7 @@ class UpstreamAuth:
         user, _, password = options.upstream_auth.partition(":")
         return cls(basic.encode(user, password))
 
+    @observe  # the same for all clients, so their tunnels may be shared
     def http_connect_upstream(self, flow: HTTPFlow) -> None:
         flow.request.headers["Proxy-Authorization"] = self._value
 

@@ -50,7 +50,6 @@ class Http1Client(_Http1Stream):
     ) -> None:
         self.peer = peer
         self.inbox = Inbox(peer)
-        self.close_after = False
         self._engine: ClientFacing = ClientFacing(settings.limits, settings.profile)
         self._settings = settings
         self._begin = begin
@@ -120,7 +119,7 @@ class Http1Client(_Http1Stream):
 
     def say_close(self) -> None:
         """Have the next head say `Connection: close`, and close after this exchange."""
-        self.close_after = self._engine.close_after = True
+        self._engine.close_after = True
 
     def finish(self) -> None:
         self._step = None
@@ -128,7 +127,7 @@ class Http1Client(_Http1Stream):
             return
         if self.inbox.events:
             self.inbox.clear()
-        if self.close_after or not self._engine.is_reusable:
+        if not self._engine.is_reusable:
             self._leave()
         elif not self._is_running:
             self._run([] if self.peer.is_full else self._engine.next_message())
@@ -225,6 +224,8 @@ class Http1Client(_Http1Stream):
 class Keeper(Protocol):
     """Who keeps idle server connections."""
 
+    epoch: int
+
     def give_back(self, stream: "Http1Server") -> None: ...
     def forget(self, stream: "Http1Server") -> None: ...
 
@@ -239,6 +240,8 @@ class Http1Server(_Http1Stream):
         self.server = server
         self.origin = origin
         self.idle_since = 0.0
+        self.epoch = keeper.epoch
+        """Under which options it was made, as the pool counts."""
         self.inbox = Inbox(peer)
         self.is_fresh = True
         self.is_idle = True

@@ -24,6 +24,14 @@ class Pool:
         self._deadlines = deadlines
         self.per_origin = per_origin
         """How many idle connections are kept for one origin."""
+        self.epoch = 0
+        """Counts `renew`; connections of an earlier epoch are not kept."""
+
+    def renew(self, per_origin: int) -> None:
+        """Share no connection any more that was made under other options: another client certificate, no verification."""
+        self.per_origin = per_origin
+        self.epoch += 1
+        self.close()
 
     def take(self, origin: Origin, *, is_repeatable: bool = True) -> Http1Server | None:
         """Return an idle connection, or None if there is none to be trusted."""
@@ -38,6 +46,9 @@ class Pool:
 
     def give_back(self, stream: Http1Server) -> None:
         """Keep a connection whose exchange is over; the one that waited longest makes room."""
+        if stream.epoch != self.epoch:
+            stream.peer.close()
+            return
         origin = stream.origin
         idle = self._idle.get(origin)
         if idle is None:
@@ -64,10 +75,11 @@ class Pool:
             for stream in self._idle.pop(origin):
                 stream.peer.close()
 
-    def has_address(self, address: tuple[str, int], via: Via | None) -> bool:
+    def has_address(self, address: tuple[str, int], via: Via | None, owner: str = "") -> bool:
         """True if a connection to this address is at hand, so that none has to be opened to see that it can be had."""
         return any(
-            idle and (origin.host, origin.port) == address and origin.via == via for origin, idle in self._idle.items()
+            idle and (origin.host, origin.port) == address and origin.via == via and origin.owner == owner
+            for origin, idle in self._idle.items()
         )
 
     def close(self) -> None:

@@ -8,12 +8,12 @@ from midstream.proxy.session import Session
 from midstream.proxy.streams import ClientStream
 from midstream.proxy.surroundings import Surroundings
 from midstream.wire.errors import PeerError
-from midstream.wire.events import END, Data, Fields, ResponseHead
+from midstream.wire.events import Fields, ResponseHead
 
 PAGE = "{status} {reason}\n\n{message}\n\n(This answer was made by midstream, not by the server.)\n"
 
 
-def refusal(status: int, message: str, *, extra: Fields | None = None) -> tuple[ResponseHead, bytes]:
+def refusal(status: int, message: str) -> tuple[ResponseHead, bytes]:
     """Return head and body of an error page: plain text, so that nothing in `message` is ever read as markup."""
     reason = phrases.reason(status)
     body = PAGE.format(status=status, reason=reason, message=message).encode("utf-8", "replace")
@@ -22,7 +22,6 @@ def refusal(status: int, message: str, *, extra: Fields | None = None) -> tuple[
         (b"X-Content-Type-Options", b"nosniff"),
         (b"Cache-Control", b"no-store"),
         (b"Content-Length", str(len(body)).encode()),
-        *(extra or ()),
     ]
     return ResponseHead(status, reason.encode("latin-1", "replace"), b"HTTP/1.1", fields, len(body)), body
 
@@ -31,7 +30,7 @@ def refuse(client: ClientStream, status: int, message: str) -> None:
     """Answer the exchange under way with an error page, and end the connection (where streams are many, the stream)."""
     head, body = refusal(status, message)
     client.say_close()
-    client.send(head, Data(body), END)
+    client.send_whole(head, body)
     client.finish()
 
 

@@ -253,9 +253,14 @@ class ServerSide:
         destination = (flow.request.host, flow.request.port)
         if server.address != destination:
             server.address = destination
-        if destination[0] in self._session.hooks.hosts or self._pool.has_address(destination, server.via):
+        credentials = _credentials(flow)
+        if credentials and server.via is not None:
+            self.bind_to_client()  # what the parent lets this client do is nobody else's
+        if destination[0] in self._session.hooks.hosts:
             return
-        through = Through(credentials=_credentials(flow), parent=self._take_parent(server.via))
+        if self._pool.has_address(destination, server.via, self._owner_now()):
+            return
+        through = Through(credentials=credentials, parent=self._take_parent(server.via))
         try:
             self.link = await open_link(self._session, server, self.client, through)
         except ParentRefused as refused:
@@ -297,9 +302,10 @@ class ServerSide:
         return not server.tls_established or (origin.is_tls and server.sni == origin.sni)
 
     def _owner_now(self) -> str:
-        """Return the id of this client if scripts steer server connections, so that none is shared."""
-        steers = any(not handler.observes for handler in self._session.hooks.server_connect)
-        return self.client.id if steers else self._owner
+        """Return the id of this client if its server connections are its own: scripts may make them by client."""
+        hooks = self._session.hooks
+        makers = (*hooks.server_connect, *hooks.tls_start_server, *hooks.http_connect_upstream)
+        return self.client.id if any(not maker.observes for maker in makers) else self._owner
 
     def _may_be_answered_here(self) -> bool:
         """True if an addon may answer in the server's stead, so that an unreachable one is no reason to refuse."""

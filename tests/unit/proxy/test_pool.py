@@ -10,6 +10,7 @@ from midstream.proxy.pool import Pool
 class Stream:
     def __init__(self, pool, origin):
         self.origin = origin
+        self.epoch = pool.epoch
         self.peer = self
         self.idle_since = 0.0
         self.is_closed = False
@@ -83,6 +84,24 @@ def test_what_has_ended_is_forgotten(pool):
     pool.forget(stream)
     assert pool.take(A) is None
     assert len(pool) == 0
+
+
+def test_what_was_made_under_other_options_is_not_kept(pool):
+    idle, lent = put(pool, A), put(pool, A)
+    assert pool.take(A) is lent
+    pool.renew(5)
+    assert idle.is_closed
+    pool.give_back(lent)
+    assert lent.is_closed
+    assert pool.take(A) is None
+    new = put(pool, A)
+    assert pool.take(A) is new
+
+
+def test_an_address_of_another_owner_is_not_at_hand(pool):
+    put(pool, Origin("a", 80, owner="me"))
+    assert not pool.has_address(("a", 80), None)
+    assert pool.has_address(("a", 80), None, "me")
 
 
 def test_addresses_at_hand(pool):

@@ -13,8 +13,3 @@ def test_h1_47_a_refusal(status, reason):
     assert (b"Content-Length", b"%d" % len(body)) in head.headers
     assert (b"Content-Type", b"text/plain; charset=utf-8") in head.headers
     assert "because <b>&</b> of ? ä" in body.decode()
-
-
-def test_extra_fields():
-    head, _ = refusal(407, "who?", extra=[(b"Proxy-Authenticate", b"Basic")])
-    assert head.headers[-1] == (b"Proxy-Authenticate", b"Basic")
