@@ -138,7 +138,7 @@ TO_BOX = b"CONNECT box:22 HTTP/1.1\r\nHost: box:22\r\n\r\n"
 @pytest.mark.parametrize("data", [b"SSH-2.0-x\r\n", b"\0\1\2", b"EHLO x\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
 def test_without_rawtcp_reverse_mode_waits_for_no_head_either(play, data, caplog):
     caplog.set_level("INFO")
-    scenario = play("reverse:http://server:80", rawtcp=False)
+    scenario = play("reverse:http://server:80", rawtcp=False, http2=False)
     client = scenario.client()
     client.sends(data)
     assert client.is_closed

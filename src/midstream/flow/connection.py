@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, Self
 import msgspec
 
 from midstream.flow.certificate import Cert
+from midstream.flow.http2 import Http2Facts
 
 Address = tuple[str, int] | tuple[str, int, int, int]
 """Host and port; IPv6 socket names bring flow info and scope as well."""
@@ -67,6 +68,8 @@ class Connection:
     timestamp_end: float | None = None
     timestamp_tls_setup: float | None = None
     """When the TLS handshake was complete."""
+    http2: Http2Facts | None = None
+    """What is known of the connection as one of HTTP/2; None if it is none."""
 
     _id: str = ""
 
@@ -105,6 +108,7 @@ class Connection:
         """Everything worth saving, as plain data."""
         state = {name: getattr(self, name) for name in _SAVED}
         state["certificate_list"] = [cert.to_pem() for cert in self.certificate_list]
+        state["http2"] = None if self.http2 is None else self.http2.get_state()
         for name in ("alpn_offers", "cipher_list"):
             state[name] = list(state[name])
         return state
@@ -114,6 +118,8 @@ class Connection:
             if name in state:
                 setattr(self, name, state[name])
         self.certificate_list = [Cert.from_pem(pem) for pem in state.get("certificate_list") or ()]
+        http2 = state.get("http2")
+        self.http2 = Http2Facts.from_state(http2) if http2 else None
         self.peername = _address(state.get("peername"))
         self.sockname = _address(state.get("sockname"))
 

@@ -26,6 +26,10 @@ class HTTPFlow(Flow):
 
     client_authority: bytes | None = None
     """The Host that the client named, where reverse mode has put the target's in its place."""
+    stream_id: int | None = None
+    """The number of the client's HTTP/2 stream; None on other versions."""
+    server_stream_id: int | None = None
+    """The same of the stream to the server."""
     _informational: list[Response] | None = None
 
     @property
@@ -55,6 +59,8 @@ class HTTPFlow(Flow):
             "response": None if self.response is None else self.response.get_state(),
             "websocket": None if self.websocket is None else self.websocket.get_state(),
             "informational": [response.get_state() for response in self._informational or ()],
+            "stream_id": self.stream_id,
+            "server_stream_id": self.server_stream_id,
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
@@ -62,4 +68,6 @@ class HTTPFlow(Flow):
         self.request = Request.from_state(state["request"])
         self.response = None if state["response"] is None else Response.from_state(state["response"])
         self.websocket = None if state["websocket"] is None else WebSocketData.from_state(state["websocket"])
+        self.stream_id = state.get("stream_id")
+        self.server_stream_id = state.get("server_stream_id")
         self.informational = [Response.from_state(saved) for saved in state.get("informational", ())]

@@ -18,7 +18,7 @@ DEFAULT_PORTS = {"regular": 8080, "upstream": 8080, "reverse": 8080, "transparen
 
 TARGET_SCHEMES: dict[str, dict[str, int | None]] = {
     "upstream": {"http": 80, "https": 443, "socks5": 1080},
-    "reverse": {"http": 80, "https": 443, "tcp": None, "tls": None},
+    "reverse": {"http": 80, "https": 443, "h2c": 80, "tcp": None, "tls": None},
 }
 """The schemes that a mode's DATA may have with their default ports; None: the port must be given."""
 

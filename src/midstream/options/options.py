@@ -218,6 +218,50 @@ class LimitOptions(OptionStore):
     first_byte_timeout: float = option(600.0, "A server must begin its answer.", lowest=0, metavar="SECONDS")
 
 
+class Http2Options(OptionStore):
+    """HTTP/2."""
+
+    http2: bool = option(True, "Speak HTTP/2 with clients and servers that can.", flags=("--http2",))
+    server_http2: Literal["mirror", "always", "never"] = option(
+        "mirror", "When to offer HTTP/2 to servers: if the client speaks it, whenever there is TLS, or not at all."
+    )
+    http2_priority: bool = option(False, "Pass on what clients say about priorities: frames and Priority fields.")
+    http2_mirror_fingerprint: bool = option(
+        False,
+        "Introduce ourselves to servers like the client: its SETTINGS, windows, priorities, order of pseudo-header fields.",
+    )
+    http2_timeline: int = option(
+        0, "Frames kept of each HTTP/2 connection, for scripts; flow_detail 4 keeps 1000.", lowest=0, metavar="FRAMES"
+    )
+    http2_ping_keepalive: float = option(
+        58.0,
+        "Ping a silent HTTP/2 connection with open streams; without an answer in as long, close it.",
+        lowest=0,
+        metavar="SECONDS",
+    )
+    http2_connections_per_host: int = option(
+        8, "HTTP/2 connections to one server, where it does not take enough streams on fewer.", lowest=1
+    )
+    http2_max_streams: int = option(1000, "Streams that a client may have open on one connection.", lowest=1)
+    http2_stream_window: Size = option(
+        1 << 20, "Bytes of one body that a peer may send before they have gone on.", metavar="SIZE"
+    )
+    http2_connection_window: Size = option(8 << 20, "The same for all streams of a connection.", metavar="SIZE")
+    http2_max_frame_size: int = option(16384, "Largest frame that peers may send.", lowest=16384, highest=16777215)
+    http2_table_size: Size = option(4 << 10, "Size of the header compression tables.", metavar="SIZE")
+    http2_max_continuations: int = option(16, "CONTINUATION frames of one message head.", lowest=0)
+    http2_max_resets: int = option(
+        100, "Streams per second that a client may break off, or make us break off.", lowest=1
+    )
+    http2_max_control_frames: int = option(
+        200, "PING, SETTINGS, PRIORITY and unknown frames per second that a peer may send.", lowest=1
+    )
+    http2_max_empty_frames: int = option(100, "DATA frames per second without data.", lowest=1)
+    http2_max_window_updates: int = option(
+        1000, "WINDOW_UPDATE frames per second beyond two for each DATA frame that we sent.", lowest=1
+    )
+
+
 class ToolOptions(OptionStore):
     """Scripts and output."""
 
@@ -242,5 +286,5 @@ class ToolOptions(OptionStore):
     )
 
 
-class Options(ListenOptions, RouteOptions, TlsOptions, MessageOptions, LimitOptions, ToolOptions):
+class Options(ListenOptions, RouteOptions, TlsOptions, MessageOptions, LimitOptions, Http2Options, ToolOptions):
     """All built-in options with the values of one engine."""

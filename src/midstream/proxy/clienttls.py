@@ -5,6 +5,7 @@ import logging
 from midstream.flow import Cert, Client, Server
 from midstream.pki.names import LeafNames
 from midstream.proxy.handshake import shake_with_client
+from midstream.proxy.origin import ANY_HTTP, HTTP1, HTTP2
 from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.serverside import ServerSide
 from midstream.proxy.session import Session
@@ -58,15 +59,27 @@ async def open_tls(
             chain = await side.chain(must_see_server=must_see_server)
         if side.link is not None and side.link.server.tls_established:
             server = side.link.server
+    alpn = _choices(session, side)
     hostname = side.sni or _name_without_sni(side, client)
     names = LeafNames.mirror(chain[0] if chain else None, hostname)
-    alpn = tuple(name for name in client.alpn_offers if name == (server.alpn or b"http/1.1"))
     endpoint = session.tls.client_endpoint(names, alpn=alpn, upstream_chain=chain)
     client.mitmcert = Cert(session.tls.store.leaf_for(names).certificate)
     try:
         await shake_with_client(session, client, server, peer=peer, reader=reader, endpoint=endpoint)
     except PeerError as error:
         raise PeerError(f"{hostname}: {error.message}", error.reference) from error
+
+
+def _choices(session: Session, side: ServerSide) -> tuple[bytes, ...]:
+    """Return the protocols to choose from for the client, the preferred one first: what the server speaks, if that is known.
+
+    Any version of HTTP can face any other, so a client whose server speaks HTTP/2 may stay with HTTP/1 (H2-35).
+    """
+    known = side.known_alpn
+    ours = ANY_HTTP if session.settings.http2 and known in {None, HTTP2[0]} else HTTP1
+    if known is not None and known not in ANY_HTTP:
+        ours = (known,)
+    return tuple(name for name in ours if name in side.client.alpn_offers)
 
 
 def _name_without_sni(side: ServerSide, client: Client) -> str:

@@ -4,9 +4,10 @@ from midstream.flow import Error, Headers, Response
 from midstream.hooks.table import dispatch
 from midstream.proxy.exchange import Exchange
 from midstream.proxy.heads import response_head
+from midstream.proxy.link import Link
 from midstream.proxy.parent import ParentRefused
 from midstream.wire.errors import PeerError
-from midstream.wire.events import END, ResponseHead
+from midstream.wire.events import ResponseHead
 
 ESTABLISHED = ResponseHead(200, b"Connection established", b"HTTP/1.1", [])
 FRAMING = frozenset({b"transfer-encoding", b"content-length", b"connection", b"keep-alive", b"proxy-connection"})
@@ -26,7 +27,7 @@ class ConnectExchange(Exchange):
             self._finish()
             return
         try:
-            await self._around.open_tunnel(flow)
+            link = await self._around.open_tunnel(flow)
         except ParentRefused as refused:
             await self._pass_refusal(refused)
             return
@@ -35,9 +36,14 @@ class ConnectExchange(Exchange):
             if hooks.http_connect_error:
                 await dispatch(hooks.http_connect_error, flow)
             raise
-        await self._establish()
+        try:
+            await self._establish(link)
+        except BaseException:
+            if link is not None:
+                link.peer.close()
+            raise
 
-    async def _establish(self) -> None:
+    async def _establish(self, link: Link | None) -> None:
         flow, head = self.flow, ESTABLISHED
         if flow.response is None:
             flow.response = Response(head.version, head.status, head.reason, Headers(), b"")
@@ -46,10 +52,9 @@ class ConnectExchange(Exchange):
         if self._hooks.http_connected:
             await self._tell(self._hooks.http_connected)
         self._client.send(head)
-        self._client.send(END)
         flow.live = False
         flow.on_release = None
-        self._around.enter_tunnel(flow, self._client.detach())
+        self._around.enter_tunnel(flow, link, self._client.detach())
 
     async def _pass_refusal(self, refused: ParentRefused) -> None:
         """Give the client the answer that the parent proxy gave us (MD-12)."""

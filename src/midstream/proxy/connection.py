@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
 from midstream.errors import UsageError
-from midstream.flow import Client
+from midstream.flow import Client, HTTPFlow
 from midstream.flow.connection import ConnectionState
 from midstream.hooks.data import ClientHelloData, NextLayer
 from midstream.hooks.table import dispatch
@@ -21,6 +21,8 @@ from midstream.proxy.failure import ClientLeft
 from midstream.proxy.firstwords import FirstWords
 from midstream.proxy.greeting import believe_balancer, greet_socks, original_destination
 from midstream.proxy.http1 import Http1Client
+from midstream.proxy.http2client import Http2Client
+from midstream.proxy.link import Link
 from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.policy import Action, authority_name
 from midstream.proxy.pool import Pool
@@ -28,6 +30,7 @@ from midstream.proxy.refusal import refuse_request
 from midstream.proxy.serverside import ServerSide, Switched
 from midstream.proxy.session import Session
 from midstream.proxy.stepper import Signal, Step, Waitable
+from midstream.proxy.streams import ClientStream, Detached
 from midstream.proxy.tunnel import relay, splice
 from midstream.wire.errors import PeerError
 from midstream.wire.events import RequestHead
@@ -54,15 +57,18 @@ class ClientConnection:
             timestamp_start=session.time(),
         )
         self.peer = peer
-        self._server_side = ServerSide(session, pool, self.client, mode, self._while_client_stays, self._end_http)
+        self._pool = pool
+        self._server_side = ServerSide(session, pool, self.client, mode, self._while_client_stays, self)
         self._first_words = FirstWords(session, peer, self._server_side)
         self._on_over = on_over
         self._is_opened = False
         """The client's TLS with the server (or, before any CONNECT, with us) ends here."""
         self._waits_for_server = False
-        self._http: Http1Client | None = None
+        self._http: Http1Client | Http2Client | None = None
         self._http_over: Signal[bytes | Switched | None] = Signal()
         self._reader = ByteReader(peer)
+        self._inner: set[ClientConnection] = set()
+        """What goes on in tunnels on streams of HTTP/2."""
         self._step = Step(self._run(), self._ended)
 
     def start(self) -> None:
@@ -75,6 +81,8 @@ class ClientConnection:
 
     def stop_if_idle(self) -> None:
         """Close if nothing is under way; what is may end."""
+        for inner in list(self._inner):
+            inner.stop_if_idle()
         if self._http is not None:
             self._http.close_when_idle()
         elif self._first_words.is_waiting:
@@ -184,11 +192,11 @@ class ClientConnection:
             if kind in {Kind.SOCKS4, Kind.SOCKS5}:
                 await self._greet_socks()
                 return True
-            return await self._http_layer()
+            return await self._http_layer(kind)
         layer = await self._choose(kind, data)
         if layer == "ignore":
             return await self._ignore()
-        return await (self._http_layer() if layer == "http" else self._tcp_layer())
+        return await (self._http_layer(kind) if layer == "http" else self._tcp_layer())
 
     async def _choose(self, kind: Kind, data: bytes) -> str:
         """Decide how clear-text (or opened) bytes are read: `http`, `tcp` or `ignore`."""
@@ -204,7 +212,8 @@ class ClientConnection:
         elif side.is_raw or decision.action is Action.TCP:
             layer = "tcp"
         else:
-            is_http = kind is Kind.HTTP1 or (side.mode.name == "reverse" and (may_be_other or not data))
+            speaks_http = kind is Kind.HTTP1 or (kind is Kind.HTTP2 and session.settings.http2)
+            is_http = speaks_http or (side.mode.name == "reverse" and (may_be_other or not data))
             is_out_of_place = not is_http and not may_be_other
             layer = "http" if is_http else "tcp"
         if session.hooks.next_layer:
@@ -231,14 +240,13 @@ class ClientConnection:
         await relay(self.session, facts, self.peer, link.peer, self._reader.take(), link.reader.take())
         return False
 
-    async def _http_layer(self) -> bool:
+    async def _http_layer(self, kind: Kind) -> bool:
         """Serve HTTP until the connection closes or becomes something else; True if there is a tunnel to go into."""
-        session = self.session
-        self._server_side.offer_link()
+        session, side = self.session, self._server_side
+        side.is_http2 = kind is Kind.HTTP2 and session.settings.http2
+        side.offer_link()
         self._http_over = Signal()
-        self._http = http = Http1Client(
-            self.peer, session.settings, self._begin_exchange, lambda: self._http_over.set(None)
-        )
+        self._http = http = self._http2() if side.is_http2 else self._http1()
         self._reader.hand_over(http)
         what = await self._http_over
         self._http = None
@@ -249,20 +257,47 @@ class ClientConnection:
             self._is_opened = False
             self._reader.unread(what)
             return True
-        facts = (self.client, what.server.server)
-        await relay(session, facts, self.peer, what.server.peer, what.from_client, what.from_server)
+        await self._relay(what)
         return False
 
-    def _end_http(self, what: bytes | Switched) -> None:
-        """Go on, from within an exchange, in a tunnel (of which these bytes are here) or another protocol."""
-        self._http_over.set(what)
+    def _http1(self) -> Http1Client:
+        return Http1Client(self.peer, self.session.settings, self._begin_exchange, lambda: self._http_over.set(None))
 
-    def _begin_exchange(self, head: RequestHead | PeerError, http: Http1Client) -> Step:
+    def _http2(self) -> Http2Client:
+        return Http2Client(
+            self.session,
+            self.client,
+            self.peer,
+            self._begin_exchange,
+            self._server_side.take_after,
+            lambda: self._http_over.set(None),
+        )
+
+    async def _relay(self, switched: Switched) -> None:
+        (client, from_client), (server, from_server) = switched.from_client, switched.from_server
+        await relay(self.session, (self.client, switched.server), client, server, from_client, from_server)
+
+    def _begin_exchange(self, head: RequestHead | PeerError, http: ClientStream) -> Step:
         side = self._server_side
         if isinstance(head, PeerError):
             return Step(refuse_request(self.session, side, http, head))
-        kind = ConnectExchange if head.method == b"CONNECT" and side.way.is_explicit else Exchange
+        is_for_us = head.method == b"CONNECT" and side.way.is_explicit and not head.protocol
+        kind = ConnectExchange if is_for_us else Exchange
         return kind(self.session, side, http, head).step()
+
+    # What HTTP leads to: called from within exchanges.
+
+    def end_http(self, what: bytes | Switched) -> None:
+        self._http_over.set(what)
+
+    def relay_inner(self, switched: Switched) -> None:
+        self.session.spawn(self._relay(switched))
+
+    def open_inner(self, flow: HTTPFlow, link: Link | None, client: Detached) -> None:
+        inner = InnerConnection(self.session, self._pool, client.peer, self._server_side.mode, self._inner.discard)
+        self._inner.add(inner)
+        inner.lead_into(flow, link, client.rest)
+        inner.start()
 
     async def _tls_layer(self, data: bytes) -> bool:
         """Open the client's TLS, unless it is not to be opened, or none after all."""
@@ -303,6 +338,21 @@ class ClientConnection:
     def _client_lost(self) -> None:
         if self._waits_for_server:
             self._step.throw(ClientLeft())
+
+
+class InnerConnection(ClientConnection):
+    """What goes on in a tunnel on a stream of HTTP/2: like a client's connection, but within one (RFC 9113 §8.5)."""
+
+    def lead_into(self, flow: HTTPFlow, link: Link | None, rest: bytes) -> None:
+        """Take note of where the tunnel leads, and of the bytes that have come through it."""
+        self._server_side.lead_into(flow, link)
+        self._reader.unread(rest)
+
+    async def _run(self) -> None:
+        await self._serve()
+
+    async def _greet(self) -> None:
+        """Do nothing: the CONNECT has said where it leads."""
 
 
 def _level_of(error: PeerError) -> int:

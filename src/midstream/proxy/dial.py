@@ -11,32 +11,23 @@ from midstream.hooks.data import ServerConnectionHookData
 from midstream.hooks.table import dispatch
 from midstream.proxy.failure import ClientLeft, Failed
 from midstream.proxy.handshake import shake, shake_with_server
-from midstream.proxy.http1 import Http1Server, Keeper
-from midstream.proxy.origin import Origin
+from midstream.proxy.http1 import Http1Server
+from midstream.proxy.http2server import Http2Server
+from midstream.proxy.link import Link
+from midstream.proxy.origin import HTTP1, Origin
 from midstream.proxy.parent import ParentRefused, open_tunnel
 from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.policy import authority_name
+from midstream.proxy.pool import Pool
 from midstream.proxy.session import Session
+from midstream.proxy.streams import ServerStream
 from midstream.wire.errors import PeerError
 from midstream.wire.events import Fields
-
-HTTP_ALPN = (b"http/1.1",)
+from midstream.wire.h2.fingerprint import Fingerprint
 
 
 class NotAllowed(PeerError):  # noqa: N818 - what it is, not an error of ours
     """An addon, or the guard against requests that come back for ever, does not want this connection."""
-
-
-class Link:
-    """An open server connection that nobody reads yet: its peer, its reader, and its facts."""
-
-    __slots__ = ("client", "peer", "reader", "server")
-
-    def __init__(self, peer: Peer, reader: ByteReader, server: Server, client: Client) -> None:
-        self.peer = peer
-        self.reader = reader
-        self.server = server
-        self.client = client
 
 
 class Through(msgspec.Struct):
@@ -86,7 +77,7 @@ async def open_link(session: Session, server: Server, client: Client, through: T
     return Link(peer, reader, server, client)
 
 
-async def secure_link(session: Session, link: Link, sni: str | None, alpn: tuple[bytes, ...] = HTTP_ALPN) -> None:
+async def secure_link(session: Session, link: Link, sni: str | None, alpn: tuple[bytes, ...] = HTTP1) -> None:
     """Put TLS on a link.
 
     Raises:
@@ -110,8 +101,10 @@ async def secure_link(session: Session, link: Link, sni: str | None, alpn: tuple
     link.peer.on_goodbye = lambda: session.tls.remember_session(endpoint)
 
 
-async def open_stream(session: Session, keeper: Keeper, origin: Origin, server: Server, client: Client) -> Http1Server:
-    """Open a connection to `origin` that speaks HTTP.
+async def open_stream(
+    session: Session, pool: Pool, origin: Origin, server: Server, client: Client, like: Fingerprint | None = None
+) -> ServerStream:
+    """Open a connection to `origin` that speaks HTTP, and return a stream on it; `like` is whom HTTP/2 is to take after.
 
     Raises:
         PeerError: It cannot be had (502, 504).
@@ -119,15 +112,39 @@ async def open_stream(session: Session, keeper: Keeper, origin: Origin, server: 
     """
     link = await open_link(session, server, client, Through(is_tunnel=origin.is_tls or origin.is_tunnelled))
     if origin.is_tls:
-        await secure_link(session, link, origin.sni)
-    return stream_over(session, keeper, link, origin)
+        await secure_link(session, link, origin.sni, origin.versions)
+    return stream_over(session, pool, link, origin, like)
 
 
-def stream_over(session: Session, keeper: Keeper, link: Link, origin: Origin) -> Http1Server:
+def stream_over(
+    session: Session, pool: Pool, link: Link, origin: Origin, like: Fingerprint | None = None
+) -> ServerStream:
     """Turn a link into an HTTP stream, idle until it is borrowed."""
-    stream = Http1Server(link.peer, link.server, origin, session.settings, session.deadlines, keeper)
+    if not speaks_http2(link, origin):
+        return http1_over(session, pool, link, origin)
+    return http2_over(session, pool, link, origin, like).stream()
+
+
+def http1_over(session: Session, pool: Pool, link: Link, origin: Origin) -> Http1Server:
+    """Turn a link into a connection of one exchange at a time."""
+    stream = Http1Server(link.peer, link.server, origin, session.settings, session.deadlines, pool)
     link.reader.hand_over(stream)
     return stream
+
+
+def http2_over(
+    session: Session, pool: Pool, link: Link, origin: Origin, like: Fingerprint | None = None
+) -> Http2Server:
+    """Turn a link into a shared connection."""
+    connection = Http2Server(session, link.peer, link.server, origin, pool, like)
+    pool.share(connection)
+    link.reader.hand_over(connection)
+    return connection
+
+
+def speaks_http2(link: Link, origin: Origin) -> bool:
+    """True if HTTP/2 was agreed on, or is known to be spoken where nothing can be agreed on."""
+    return link.server.alpn == b"h2" if origin.is_tls else origin.versions[0] == b"h2"
 
 
 async def _connect(session: Session, server: Server) -> tuple[Peer, ByteReader]:
@@ -209,7 +226,7 @@ async def _pass_parent(session: Session, server: Server, client: Client, through
 async def _shake_with_parent(session: Session, host: str, port: int, *, peer: Peer, reader: ByteReader) -> None:
     """Put TLS between us and the parent; its name is what it has to prove, not the server's (TLS-25)."""
     try:
-        await shake(peer, reader, session.tls.server_endpoint(host, sni=host, alpn=HTTP_ALPN, port=port))
+        await shake(peer, reader, session.tls.server_endpoint(host, sni=host, alpn=HTTP1, port=port))
     except PeerError as error:
         text = f"the parent proxy {authority_name(host, port)}: {error.message}"
         raise PeerError(text, error.reference, status=504 if error.status == 504 else 502) from error

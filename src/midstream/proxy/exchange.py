@@ -9,10 +9,12 @@ from collections.abc import Iterable
 
 from midstream.errors import UsageError
 from midstream.flow import Annotation, Error, Headers, HTTPFlow, Request, Response, Server
+from midstream.flow.connection import Via
 from midstream.hooks.table import Handler, Handlers, dispatch
 from midstream.proxy.bodies import check_size, collect, forward, reason_to_hold, send_end
 from midstream.proxy.failure import ClientLeft, Failed, client_failure, server_failure
 from midstream.proxy.heads import asks_for_h2c, request_head, response_head, set_host
+from midstream.proxy.origin import Origin
 from midstream.proxy.refusal import refuse
 from midstream.proxy.session import Session
 from midstream.proxy.stepper import Signal, Step
@@ -20,7 +22,7 @@ from midstream.proxy.streams import ClientStream, ServerStream
 from midstream.proxy.surroundings import Surroundings
 from midstream.proxy.target import Target, named_host, resolve
 from midstream.wire.errors import Fault, PeerError
-from midstream.wire.events import END, Data, End, Event, RequestHead, Reset, ResponseHead
+from midstream.wire.events import Data, End, Event, RequestHead, Reset, ResponseHead
 
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"TRACE"})
 CONTINUE = ResponseHead(100, b"Continue", b"HTTP/1.1", [])
@@ -61,8 +63,8 @@ class Exchange:
         try:
             self._begin()
             await self._relay()
-        except ClientLeft:
-            await self._fail(Failed("the client disconnected", 0))
+        except ClientLeft as left:
+            await self._fail(Failed(left.message, 0, code=left.code))
         except Failed as failure:
             await self._fail(failure)
         except PeerError as error:
@@ -135,6 +137,8 @@ class Exchange:
         server = Server(address=(request.host, request.port), via=self._around.via)
         self.flow = flow = HTTPFlow(self._around.client, server, True)
         flow.request = request
+        if self._client.id:
+            flow.stream_id = self._client.id
 
     def _addon_server(self) -> Handler | None:
         """Return the addon that is the server of this request's host, if there is one."""
@@ -178,7 +182,7 @@ class Exchange:
         try:
             came = await self._ask(server, is_edited=is_edited)
         except Failed as failure:
-            if not failure.is_stale or not self._is_repeatable:
+            if not self._may_ask_again(failure):
                 raise
             came = await self._ask(await self._open_server(), is_edited=is_edited)
         if came.status == 101 or (self.head.method == b"CONNECT" and 200 <= came.status < 300):
@@ -191,6 +195,12 @@ class Exchange:
         """Nothing of the request was streamed, and sending it twice does no harm (RFC 9110 §9.2.2)."""
         return self._to_stream is None and self.head.method in IDEMPOTENT
 
+    def _may_ask_again(self, failure: Failed) -> bool:
+        """Tell whether the request can be sent once more after `failure`; what was streamed is gone (H2-05)."""
+        if failure.is_refused:
+            return self._to_stream is None
+        return failure.is_stale and self._is_repeatable
+
     async def _ask(self, server: ServerStream, *, is_edited: bool) -> ResponseHead:
         """Send the request, as it came unless it was edited, and return the head of the final response."""
         self._server = server
@@ -198,6 +208,10 @@ class Exchange:
         may_be_stale = not server.is_fresh
         server.borrow()
         self._send_request(server, is_edited=is_edited)
+        if server.id:
+            self.flow.server_stream_id = server.id
+            if self._settings.http2_priority:
+                self._client.lend_priority(server)
         inbox = server.inbox
         while True:
             if not inbox.events:
@@ -213,8 +227,8 @@ class Exchange:
 
     def _idle_server(self) -> ServerStream | None:
         """Take a connection from the pool."""
-        target, wanted = self._target, self.flow.server_conn
-        origin = self._around.origin(target.scheme, target.host, target.port, wanted.via)
+        wanted = self.flow.server_conn
+        origin = self._origin(wanted.via)
         return self._around.idle_stream(origin, is_repeatable=self._is_repeatable)
 
     async def _open_server(self) -> ServerStream:
@@ -223,8 +237,11 @@ class Exchange:
             wanted = Server(address=(target.host, target.port), via=wanted.via)
         elif wanted.address != (target.host, target.port):
             wanted.address = (target.host, target.port)
-        origin = self._around.origin(target.scheme, target.host, target.port, wanted.via)
-        return await self._around.open_stream(origin, wanted)
+        return await self._around.open_stream(self._origin(wanted.via), wanted)
+
+    def _origin(self, via: Via | None) -> Origin:
+        target = self._target
+        return self._around.origin(target.scheme, target.host, target.port, via, is_upgrade=bool(self.head.upgrade))
 
     def _send_request(self, server: ServerStream, *, is_edited: bool) -> None:
         request, head = self.flow.request, self.head
@@ -397,9 +414,8 @@ class Exchange:
             if handlers:
                 await self._tell(handlers)
         self._client.send(response_head(flow.response, came, 0))
-        self._client.send(END)
         server, self._server = self._server, None
-        self._around.switch(server, self._client.detach(), server.detach())
+        self._around.switch(server.server, self._client.detach(), server.detach())
 
     # Ends.
 
@@ -449,15 +465,15 @@ class Exchange:
         flow = self.flow
         flow.on_release = None
         self._stop_upload()
-        self._drop_server()
+        self._drop_server(failure.code)
         if flow.error is None:
             flow.error = Error(failure.message, self._session.time())
         if self._hooks.error:
             await self._report()
         flow.live = False
         client = self._client
-        if self._is_answered or not failure.status:
-            client.abort()
+        if self._is_answered or not failure.status or (failure.code is not None and client.passes_codes):
+            client.abort(failure.code)
             return
         refuse(client, failure.status, failure.message)
 
@@ -478,10 +494,10 @@ class Exchange:
             self._server = None
             server.finish()
 
-    def _drop_server(self) -> None:
+    def _drop_server(self, code: int | None = None) -> None:
         server, self._server = self._server, None
         if server is not None:
-            server.abort()
+            server.abort(code)
 
     # Notes.
 
@@ -492,6 +508,6 @@ class Exchange:
         challenges = response.headers.get_all("www-authenticate") + response.headers.get_all("proxy-authenticate")
         if any(challenge.lower().startswith(("ntlm", "negotiate")) for challenge in challenges):
             self._around.bind_to_client()
-            target, server = self._target, self._server
+            server = self._server
             if server is not None:
-                server.origin = self._around.origin(target.scheme, target.host, target.port, server.server.via)
+                server.origin = self._origin(server.server.via)

@@ -6,7 +6,7 @@ A client that has to be answered first gets time to speak; a server that greets 
 import logging
 
 from midstream.proxy.deadlines import Deadlines
-from midstream.proxy.dial import Link
+from midstream.proxy.link import Link
 from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.policy import authority_name
 from midstream.proxy.serverside import ServerSide

@@ -9,7 +9,8 @@ from typing import TypeAlias
 from midstream.flow import Client
 from midstream.hooks.data import Socks5AuthData
 from midstream.hooks.table import dispatch
-from midstream.proxy.dial import Link, NotAllowed
+from midstream.proxy.dial import NotAllowed
+from midstream.proxy.link import Link
 from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.session import Session
 from midstream.wire.errors import PeerError

@@ -6,6 +6,7 @@ from midstream.proxy.target import Target, join_authority
 from midstream.wire.events import Fields, RequestHead, ResponseHead
 from midstream.wire.h1.hop import end_to_end
 from midstream.wire.h1.line import HOST, written_line
+from midstream.wire.h2.heads import VERSION
 
 
 def request_head(
@@ -21,6 +22,8 @@ def request_head(
         if path is came.target and body_size == came.body_size:
             return came
         return RequestHead(came.method, path, came.version, came.headers, body_size, came.block)
+    if came.version == VERSION:
+        return _http2_request_head(request, came, body_size, is_for_parent=is_for_parent)
     data = request.data
     if came.block and not is_for_parent:
         pairs = request.headers.pairs
@@ -42,6 +45,8 @@ def response_head(response: Response, came: ResponseHead | None, body_size: int 
         if body_size == came.body_size:
             return came
         return ResponseHead(came.status, came.reason, came.version, came.headers, body_size, came.block)
+    if came is not None and came.version == VERSION and not response.edited and body_size == came.body_size:
+        return came
     data = response.data
     if came is not None and came.block:
         pairs = response.headers.pairs
@@ -53,11 +58,24 @@ def response_head(response: Response, came: ResponseHead | None, body_size: int 
     reason = data.reason
     if not reason and not data.http_version.startswith(b"HTTP/1"):
         reason = phrases.reason(data.status_code).encode("latin-1")  # there are none in HTTP/2
-    return ResponseHead(data.status_code, reason, data.http_version, fields, body_size, odd_lines=odd_lines)
+    never_indexed = came.never_indexed if came is not None else frozenset()
+    return ResponseHead(
+        data.status_code,
+        reason,
+        data.http_version,
+        fields,
+        body_size,
+        odd_lines=odd_lines,
+        never_indexed=never_indexed,
+    )
 
 
 def set_host(head: RequestHead, host: bytes) -> None:
     """Put `host` into the Host field of a head that has just come, where it stands; first if there is none."""
+    if head.version == VERSION:
+        head.authority = head.host = host
+        head.headers = [(name, host if name == b"host" else value) for name, value in head.headers]
+        return
     fields = head.headers
     for index, field in enumerate(fields):
         if field[0].lower() == b"host":
@@ -100,6 +118,33 @@ def patched(block: bytes, came: Fields, pairs: Fields) -> bytes:
 def asks_for_h2c(head: RequestHead) -> bool:
     """True if the client offers to go on in HTTP/2, which a proxy must not half-take (RFC 9113 §3.1)."""
     return b"h2c" in head.upgrade.lower()
+
+
+def _http2_request_head(
+    request: Request, came: RequestHead, body_size: int | None, *, is_for_parent: bool
+) -> RequestHead:
+    """Return what is sent of a request that came by HTTP/2; the stream it is sent on makes HTTP/1 of it where it must."""
+    if not is_for_parent and not request.edited and body_size == came.body_size:
+        return came
+    data = request.data
+    authority = data.authority or came.host or b""
+    path = data.path or came.target
+    if is_for_parent:
+        path = data.scheme + b"://" + (authority or _authority(request)) + path
+    fields = _request_fields(request, came, is_for_parent=is_for_parent)
+    return RequestHead(
+        data.method,
+        path,
+        data.http_version,
+        fields,
+        body_size,
+        scheme=data.scheme or came.scheme,
+        authority=data.authority,
+        host=came.host,
+        protocol=came.protocol,
+        pseudo_order=came.pseudo_order,
+        never_indexed=came.never_indexed,
+    )
 
 
 def _request_fields(request: Request, came: RequestHead, *, is_for_parent: bool) -> Fields:

@@ -4,33 +4,43 @@ from collections.abc import Callable
 from typing import Protocol
 
 from midstream.flow import Server
+from midstream.flow import status as phrases
 from midstream.proxy.deadlines import NEVER, Deadlines
 from midstream.proxy.failure import ClientLeft
 from midstream.proxy.origin import Origin
 from midstream.proxy.peer import Peer
 from midstream.proxy.settings import Settings
 from midstream.proxy.stepper import Step
-from midstream.proxy.streams import Inbox
+from midstream.proxy.streams import Detached, Inbox, ServerStream
 from midstream.wire.errors import Fault, PeerError
-from midstream.wire.events import End, Event, RequestHead, Reset, ResponseHead
+from midstream.wire.events import END, End, Event, RequestHead, Reset, ResponseHead
 from midstream.wire.h1.engine import ClientFacing, ServerFacing
+from midstream.wire.h2.events import Priority, PriorityUpdate
+from midstream.wire.h2.heads import VERSION
+from midstream.wire.h2.translate import http1_request, http1_response
 
 PIPELINE_BYTES = 65_536
 """Unparsed bytes of later requests that may wait before the client is paused (H1-42)."""
 ANSWER = "waiting for the response"
+_HEADS = frozenset((RequestHead, ResponseHead))
 
 
 class _Http1Stream:
     """What both sides do alike: writing the messages of the exchange under way."""
 
+    id = 0
+    """Streams of HTTP/1 have no numbers."""
     peer: Peer
     _engine: ClientFacing | ServerFacing
 
     def send(self, *events: Event) -> None:
         for event in events:
-            self.peer.write(self._engine.send(event))
+            said = as_http1(event) if type(event) in _HEADS else event  # type: ignore[arg-type] # told by its type
+            self.peer.write(self._engine.send(said))
 
     def send_whole(self, head: RequestHead | ResponseHead, body: bytes) -> None:
+        if head.version == VERSION:
+            head = as_http1(head)
         self.peer.write(self._engine.send_whole(head, body))
 
     @property
@@ -40,6 +50,8 @@ class _Http1Stream:
 
 class Http1Client(_Http1Stream):
     """A client's HTTP/1 connection: one exchange at a time, pipelined requests in their order."""
+
+    passes_codes = False
 
     def __init__(
         self,
@@ -132,17 +144,21 @@ class Http1Client(_Http1Stream):
         elif not self._is_running:
             self._run([] if self.peer.is_full else self._engine.next_message())
 
-    def abort(self) -> None:
+    def abort(self, code: int | None = None) -> None:  # noqa: ARG002 - there are none in HTTP/1
         self._step = None
         self.peer.abort() if self.peer.is_full else self.peer.close()
         self._over()
 
-    def detach(self) -> bytes:
-        """Give up the connection for a tunnel: return the bytes that came after the message."""
+    def detach(self) -> Detached:
+        """Give up the connection for a tunnel."""
+        self.peer.write(self._engine.send(END))
         self._step = None
         self._is_over = True
         self.peer.deadline = NEVER
-        return self._engine.release()
+        return Detached(self.peer, self._engine.release())
+
+    def lend_priority(self, server: ServerStream) -> None:
+        """Do nothing: there is none in HTTP/1."""
 
     def close(self) -> None:
         self.peer.close()
@@ -319,17 +335,30 @@ class Http1Server(_Http1Stream):
             self.peer.close()
             self._keeper.forget(self)
 
-    def abort(self) -> None:
+    def abort(self, code: int | None = None) -> None:  # noqa: ARG002 - there are none in HTTP/1
         self.is_idle = True
         self.peer.abort()
         self._keeper.forget(self)
 
-    def detach(self) -> bytes:
-        """Give up the connection for a tunnel: return the bytes that came after the response head."""
+    def detach(self) -> Detached:
+        """Give up the connection for a tunnel."""
         self.peer.deadline = NEVER
         self._keeper.forget(self)
-        return self._engine.release()
+        return Detached(self.peer, self._engine.release())
+
+    def prioritise(self, priority: Priority | PriorityUpdate) -> None:
+        """Do nothing: HTTP/1 has one exchange at a time."""
 
     def _discard(self) -> None:
         self._keeper.forget(self)
         self.peer.close()
+
+
+def as_http1(head: RequestHead | ResponseHead) -> RequestHead | ResponseHead:
+    """Return a head that came by HTTP/2 as HTTP/1.1 says it; any other as it is."""
+    if head.version != VERSION:
+        return head
+    if type(head) is ResponseHead:
+        return http1_response(head, head.reason or phrases.reason(head.status).encode("latin-1"))
+    assert type(head) is RequestHead
+    return http1_request(head)

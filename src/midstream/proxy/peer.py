@@ -169,6 +169,15 @@ class Peer(asyncio.Protocol):
             return
         data = output[0] if len(output) == 1 else b"".join(output)
         output.clear()
+        self._write_through(data)
+
+    def write_now(self, data: bytes) -> None:
+        """Send bytes at once, for a writer that has gathered what a turn of the loop brought; nothing once closing."""
+        self.flush()
+        if not self.is_closing and data:
+            self._write_through(data)
+
+    def _write_through(self, data: bytes) -> None:
         if self._endpoints:
             try:
                 for endpoint in reversed(self._endpoints):

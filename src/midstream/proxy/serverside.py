@@ -5,42 +5,71 @@ the certificate that the client is to be shown, or because CONNECT asked for it.
 """
 
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Protocol, TypeVar
+from collections.abc import Coroutine
+from typing import Protocol, TypeAlias, TypeVar
+
+import msgspec
 
 from midstream.flow import Client, HTTPFlow, Server
 from midstream.flow.connection import Via
 from midstream.options.modes import ModeSpec
 from midstream.pki.names import ip_address
-from midstream.proxy.dial import HTTP_ALPN, Link, Through, open_link, open_stream, secure_link, stream_over
-from midstream.proxy.http1 import Http1Server
-from midstream.proxy.origin import Origin
+from midstream.proxy.dial import (
+    Through,
+    http1_over,
+    http2_over,
+    open_link,
+    open_stream,
+    secure_link,
+    speaks_http2,
+    stream_over,
+)
+from midstream.proxy.link import Link
+from midstream.proxy.origin import ANY_HTTP, HTTP1, HTTP2, Origin
 from midstream.proxy.parent import ParentRefused
 from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.policy import Action, authority_name
 from midstream.proxy.pool import Pool
-from midstream.proxy.session import Session
+from midstream.proxy.session import Session, Shown
 from midstream.proxy.stepper import Waitable
-from midstream.proxy.streams import ServerStream
+from midstream.proxy.streams import Detached, ServerStream
 from midstream.proxy.target import Way, join_authority
 from midstream.wire.errors import PeerError
 from midstream.wire.events import Fields
+from midstream.wire.h2.fingerprint import Fingerprint
+from midstream.wire.tls.failure import TlsError
 
-OTHER_HTTP = frozenset({b"h2", b"h3", b"http/1.0", b"http/0.9", b"spdy/3.1", b"spdy/3"})
+OTHER_HTTP = frozenset({b"h3", b"http/1.0", b"http/0.9", b"spdy/3.1", b"spdy/3"})
 """HTTP as we do not speak it to servers."""
+NO_COMMON_PROTOCOL = "no_application_protocol"
+"""The alert of a server that speaks none of the protocols offered (RFC 7301 §3.2)."""
 T = TypeVar("T")
+_OriginKey: TypeAlias = tuple[str, str, int, Via | None, bool, int]
 _log = logging.getLogger("midstream.proxy")
 
 
 class Switched:
-    """The end of HTTP on a connection: both sides go on in another protocol."""
+    """The end of HTTP on a connection, or on one of its streams: both sides go on in another protocol."""
 
     __slots__ = ("from_client", "from_server", "server")
 
-    def __init__(self, server: Http1Server, from_client: bytes, from_server: bytes) -> None:
+    def __init__(self, server: Server, from_client: Detached, from_server: Detached) -> None:
         self.server = server
         self.from_client = from_client
         self.from_server = from_server
+
+
+class Inside(Protocol):
+    """Goes on with what HTTP has led to."""
+
+    def end_http(self, what: bytes | Switched) -> None:
+        """Go on in a tunnel (of which these bytes are here) or in another protocol, on the connection itself."""
+
+    def open_inner(self, flow: HTTPFlow, link: Link | None, client: Detached) -> None:
+        """Go on in a tunnel on one of the connection's streams."""
+
+    def relay_inner(self, switched: Switched) -> None:
+        """Go on in another protocol on one of the connection's streams."""
 
 
 class Stays(Protocol):
@@ -59,7 +88,7 @@ class ServerSide:
         client: Client,
         mode: ModeSpec,
         while_client_stays: Stays,
-        end_http: Callable[[bytes | Switched], None],
+        inside: Inside,
     ) -> None:
         self.client = client
         self.mode = mode
@@ -73,15 +102,21 @@ class ServerSide:
         self.sni: str | None = None
         """The server name that the client gave for where the connection leads now."""
         self.link: Link | None = None
+        self.known_alpn: bytes | None = None
+        """The protocol that the server chose of those that the client offers; None if it has not been asked."""
+        self.is_http2 = False
+        """The client speaks HTTP/2, here and now."""
+        self.fingerprint: Fingerprint | None = None
+        """How the client introduced itself, if servers are to see the same."""
         self._session = session
         self._pool = pool
         self._while_client_stays = while_client_stays
-        self._end_http = end_http
+        self._inside = inside
         self._parent: tuple[Peer, ByteReader] | None = None
         """A connection to the parent proxy that has refused and may be asked again."""
         self._parent_via: Via | None = None
         self._owner = ""
-        self._last_origin: tuple[tuple[str, str, int, Via | None], Origin] | None = None
+        self._last_origin: tuple[_OriginKey, Origin] | None = None
 
     # Where it leads.
 
@@ -90,6 +125,8 @@ class ServerSide:
         self.way = Way(is_explicit=False, destination=destination)
         self.is_tls = False
         self.sni = None
+        self.known_alpn = None
+        self._last_origin = None
 
     def lead_to_target(self) -> None:
         """Take the destination of reverse mode."""
@@ -180,10 +217,11 @@ class ServerSide:
 
     async def chain(self, *, must_see_server: bool) -> tuple[bytes, ...]:
         """Return the certificates (DER) that the server shows, from memory or by asking it; nothing if it cannot be asked."""
-        key = (*self.destination, self._own_sni(), self.via)
-        chain = self._session.chains.get(key)
-        if chain is not None and self._alpn() == HTTP_ALPN and not must_see_server:
-            return chain
+        key = (*self.destination, self._own_sni(), self.via, self._alpn())
+        known = self._session.chains.get(key)
+        if known is not None and self._alpn()[-1:] == HTTP1 and not must_see_server:
+            self.known_alpn = known.alpn
+            return known.chain
         try:
             link = await self.have_secure_link()
         except PeerError as error:
@@ -191,7 +229,8 @@ class ServerSide:
             _log.info("%s: certificate made without the server's: %s", authority_name(*self.destination), error)
             return ()
         chain = tuple(cert.der for cert in link.server.certificate_list)
-        self._session.chains.put(key, chain)
+        self.known_alpn = link.server.alpn or HTTP1[0]
+        self._session.chains.put(key, Shown(chain, self.known_alpn))
         return chain
 
     def _own_sni(self) -> str | None:
@@ -205,13 +244,32 @@ class ServerSide:
         offers = tuple(self.client.alpn_offers)
         if self.is_raw or self._session.policy.decide(self.names()).action is Action.TCP:
             return offers
-        return tuple(name for name in offers if name not in OTHER_HTTP) or HTTP_ALPN
+        others = tuple(name for name in offers if name not in OTHER_HTTP and name not in ANY_HTTP)
+        if others and not set(offers) & set(ANY_HTTP):
+            return others
+        return others + self._versions(is_mirrored=HTTP2[0] in offers)
+
+    def _versions(self, *, is_mirrored: bool) -> tuple[bytes, ...]:
+        """Return the versions of HTTP to offer in TLS; `is_mirrored`: the client itself speaks HTTP/2 (H2-35)."""
+        settings = self._session.settings
+        wants = is_mirrored if settings.server_http2 == "mirror" else settings.server_http2 == "always"
+        return ANY_HTTP if wants and settings.http2 else HTTP1
+
+    def _clear_versions(self) -> tuple[bytes, ...]:
+        """Return the versions of HTTP to speak without TLS, where nothing can be agreed on: the first one, and then others."""
+        settings = self._session.settings
+        if not settings.http2 or settings.server_http2 == "never":
+            return HTTP1
+        if self.mode.name == "reverse" and self.mode.scheme == "h2c":
+            return HTTP2
+        is_hop = self.way.is_explicit or (self.via is not None and self.via[0] != "socks5")
+        return ANY_HTTP if self.is_http2 and not is_hop else HTTP1
 
     # What exchanges ask for.
 
-    def origin(self, scheme: str, host: str, port: int, via: Via | None) -> Origin:
+    def origin(self, scheme: str, host: str, port: int, via: Via | None, *, is_upgrade: bool = False) -> Origin:
         last = self._last_origin
-        key = (scheme, host, port, via)
+        key = (scheme, host, port, via, is_upgrade, self._pool.lessons)
         if last is not None and last[0] == key:
             return last[1]
         is_tls = scheme == "https"
@@ -219,21 +277,66 @@ class ServerSide:
         if is_tls:
             sni = self._own_sni() if (host, port) == self.way.destination else server_name(host)
         is_tunnelled = not is_tls and via is not None and self.way.destination is not None
-        origin = Origin(host, port, is_tls, sni, via, is_tunnelled, self._owner_now())
+        versions = self._versions(is_mirrored=self.is_http2) if is_tls else self._clear_versions()
+        origin = Origin(
+            host, port, is_tls, sni, via, is_tunnelled, self._owner_now(), HTTP1 if is_upgrade else versions
+        )
+        spoken = self._pool.versions(origin)
+        if spoken != origin.versions and not is_upgrade:
+            origin = msgspec.structs.replace(origin, versions=spoken)
+        if self.fingerprint is not None and origin.versions != HTTP1:
+            origin = msgspec.structs.replace(origin, fingerprint=str(self.fingerprint))
         self._last_origin = (key, origin)
         return origin
 
-    def idle_stream(self, origin: Origin, *, is_repeatable: bool) -> Http1Server | None:
+    def idle_stream(self, origin: Origin, *, is_repeatable: bool) -> ServerStream | None:
         return self._pool.take(origin, is_repeatable=is_repeatable)
 
-    async def open_stream(self, origin: Origin, server: Server) -> Http1Server:
+    async def open_stream(self, origin: Origin, server: Server) -> ServerStream:
         link = self.link
         if link is not None and self._fits(link, origin):
             self.link = None
             if origin.is_tls and not link.server.tls_established:
-                await secure_link(self._session, link, origin.sni)
-            return stream_over(self._session, self._pool, link, origin)
-        return await open_stream(self._session, self._pool, origin, server, self.client)
+                await secure_link(self._session, link, origin.sni, origin.versions)
+            return stream_over(self._session, self._pool, link, origin, self.fingerprint)
+        if origin.versions != HTTP1:
+            return await self._open_shared(origin, server)
+        try:
+            return await self._dial_stream(origin, server)
+        except TlsError as error:
+            if error.alert != NO_COMMON_PROTOCOL or not self._session.settings.http2:
+                raise
+        only_http2 = msgspec.structs.replace(origin, versions=HTTP2)
+        self._pool.remember(origin, HTTP2)
+        return await self._open_shared(only_http2, Server(address=server.address, via=server.via))
+
+    async def _open_shared(self, origin: Origin, server: Server) -> ServerStream:
+        """Open a connection that others can share; or share one that they open, or wait for room on those there are."""
+        pool, settings = self._pool, self._session.settings
+        while True:
+            if pool.is_opening(origin):
+                await pool.opened(origin)
+            elif pool.is_crowded(origin, settings.http2_connections_per_host):
+                await pool.room(origin, settings.first_byte_timeout)
+            else:
+                break
+            stream = pool.take(origin)
+            if stream is not None:
+                return stream
+        pool.begin_opening(origin)
+        try:
+            stream = await self._dial_stream(origin, server)
+        except PeerError as error:
+            pool.end_opening(origin, error)
+            raise
+        except BaseException:
+            pool.give_up_opening(origin)
+            raise
+        pool.end_opening(origin)
+        return stream
+
+    def _dial_stream(self, origin: Origin, server: Server) -> Coroutine[Waitable, None, ServerStream]:
+        return open_stream(self._session, self._pool, origin, server, self.client, self.fingerprint)
 
     def offer_link(self) -> None:
         """Have the pool keep the link for the first request, if it is ready for HTTP."""
@@ -241,14 +344,19 @@ class ServerSide:
         if link is None or self.way.destination is None:
             return
         origin = self.origin(self.way.scheme, *self.way.destination, self.via)
-        if origin.is_tls == link.server.tls_established and self._fits(link, origin):
+        if origin.is_tls != link.server.tls_established or not self._fits(link, origin):
+            return
+        if not speaks_http2(link, origin):
             self.link = None
-            stream = stream_over(self._session, self._pool, link, origin)
+            stream = http1_over(self._session, self._pool, link, origin)
             link.peer.within(self._session.settings.server_idle_timeout, "idle")
             if not link.peer.is_closing:
                 self._pool.give_back(stream)
+        elif not self._session.settings.http2_mirror_fingerprint:  # else the first request has to be seen
+            self.link = None
+            http2_over(self._session, self._pool, link, origin)
 
-    async def open_tunnel(self, flow: HTTPFlow) -> None:
+    async def open_tunnel(self, flow: HTTPFlow) -> Link | None:
         server = flow.server_conn
         destination = (flow.request.host, flow.request.port)
         if server.address != destination:
@@ -257,12 +365,12 @@ class ServerSide:
         if credentials and server.via is not None:
             self.bind_to_client()  # what the parent lets this client do is nobody else's
         if destination[0] in self._session.hooks.hosts:
-            return
+            return None
         if self._pool.has_address(destination, server.via, self._owner_now()):
-            return
+            return None
         through = Through(credentials=credentials, parent=self._take_parent(server.via))
         try:
-            self.link = await open_link(self._session, server, self.client, through)
+            return await open_link(self._session, server, self.client, through)
         except ParentRefused as refused:
             if refused.may_ask_again:
                 self._parent = through.parent
@@ -271,15 +379,33 @@ class ServerSide:
         except PeerError:
             if not self._may_be_answered_here():
                 raise
+        return None
 
-    def enter_tunnel(self, flow: HTTPFlow, rest: bytes) -> None:
+    def enter_tunnel(self, flow: HTTPFlow, link: Link | None, client: Detached) -> None:
+        if self.is_http2:
+            self._inside.open_inner(flow, link, client)
+            return
+        self.lead_into(flow, link)
+        self._inside.end_http(client.rest)
+
+    def lead_into(self, flow: HTTPFlow, link: Link | None) -> None:
+        """Take note of what a CONNECT has led to."""
         self.lead_to((flow.request.host, flow.request.port))
         self.via = flow.server_conn.via
-        self._end_http(rest)
+        self.link = link
 
-    def switch(self, server: ServerStream, from_client: bytes, from_server: bytes) -> None:
-        assert isinstance(server, Http1Server)  # only HTTP/1 gives up its connection
-        self._end_http(Switched(server, from_client, from_server))
+    def switch(self, server: Server, from_client: Detached, from_server: Detached) -> None:
+        switched = Switched(server, from_client, from_server)
+        if self.is_http2:
+            self._inside.relay_inner(switched)
+        else:
+            self._inside.end_http(switched)
+
+    def take_after(self, client: Fingerprint) -> None:
+        """Take note of how the client has introduced itself over HTTP/2, if servers are to see the same."""
+        if self._session.settings.http2_mirror_fingerprint:
+            self.fingerprint = client
+            self._last_origin = None
 
     def bind_to_client(self) -> None:
         self._owner = self.client.id
@@ -299,7 +425,10 @@ class ServerSide:
         server = link.server
         if server.address != (origin.host, origin.port) or server.via != origin.via or link.peer.has_ended:
             return False
-        return not server.tls_established or (origin.is_tls and server.sni == origin.sni)
+        if not server.tls_established:
+            return True
+        spoken = server.alpn or HTTP1[0]
+        return origin.is_tls and server.sni == origin.sni and spoken in origin.versions
 
     def _owner_now(self) -> str:
         """Return the id of this client if its server connections are its own: scripts may make them by client."""

@@ -5,6 +5,8 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+import msgspec
+
 from midstream.flow import Client, ConnectionState, Server
 from midstream.flow.connection import Address, Via
 from midstream.hooks.data import Context, ServerConnectionHookData
@@ -53,6 +55,15 @@ class Waiter(Protocol):
         """
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """What a server has shown in TLS."""
+
+    chain: tuple[bytes, ...]
+    """Its certificates (DER)."""
+    alpn: bytes
+    """The protocol that it chose."""
+
+
 class Session:
     """The services and settings of one engine."""
 
@@ -80,8 +91,8 @@ class Session:
         self.policy = Policy(options)
         self.own_addresses: set[tuple[str, int]] = set()
         """Where the engine listens, so that it never proxies to itself."""
-        self.chains: Lru[tuple[str, int, str | None, Via | None], tuple[bytes, ...]] = Lru(CHAINS)
-        """Certificates (DER) that servers have shown, by address, server name and way."""
+        self.chains: Lru[tuple[str, int, str | None, Via | None, tuple[bytes, ...]], Shown] = Lru(CHAINS)
+        """What servers have shown, by address, server name, way, and what they were offered."""
         self._balancers = _networks(options.proxy_protocol)
         self._steps: set[Step] = set()
 

@@ -1,10 +1,16 @@
 """The options as the hot path wants them: plain attributes of their final types, made once per change."""
 
+from typing import Literal
+
 import msgspec
 
 from midstream.options import Options
 from midstream.wire.errors import Profile
 from midstream.wire.h1.limits import Limits
+from midstream.wire.h2.limits import Limits as Http2Limits
+
+TIMELINE_AT_DETAIL_4 = 1000
+"""Frames kept of a connection where the most detailed output is to show them."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -26,6 +32,14 @@ class Settings(msgspec.Struct, frozen=True):
     keep_host_header: bool
     max_pool_idle_per_host: int
     max_connections_per_client: int
+    http2: bool
+    http2_limits: Http2Limits
+    http2_priority: bool
+    http2_ping_keepalive: float
+    http2_timeline: int
+    http2_mirror_fingerprint: bool
+    http2_connections_per_host: int
+    server_http2: Literal["mirror", "always", "never"]
 
     @classmethod
     def of(cls, options: Options) -> "Settings":
@@ -52,4 +66,29 @@ class Settings(msgspec.Struct, frozen=True):
             keep_host_header=options.keep_host_header,
             max_pool_idle_per_host=options.max_pool_idle_per_host,
             max_connections_per_client=options.max_connections_per_client,
+            http2=options.http2,
+            http2_limits=_http2_limits(options),
+            http2_priority=options.http2_priority,
+            http2_ping_keepalive=options.http2_ping_keepalive,
+            http2_timeline=options.http2_timeline or (TIMELINE_AT_DETAIL_4 if options.flow_detail >= 4 else 0),
+            http2_mirror_fingerprint=options.http2_mirror_fingerprint,
+            http2_connections_per_host=options.http2_connections_per_host,
+            server_http2=options.server_http2,
         )
+
+
+def _http2_limits(options: Options) -> Http2Limits:
+    return Http2Limits(
+        head_bytes=options.max_head_bytes,
+        head_fields=options.max_head_fields,
+        continuations=options.http2_max_continuations,
+        table_bytes=options.http2_table_size,
+        frame_bytes=options.http2_max_frame_size,
+        concurrent_streams=options.http2_max_streams,
+        stream_window=options.http2_stream_window,
+        connection_window=options.http2_connection_window,
+        resets_per_second=options.http2_max_resets,
+        controls_per_second=options.http2_max_control_frames,
+        empties_per_second=options.http2_max_empty_frames,
+        updates_per_second=options.http2_max_window_updates,
+    )

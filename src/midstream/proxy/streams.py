@@ -5,12 +5,14 @@ HTTP/1 lends its connection as the stream of one exchange at a time (`http1.py`)
 
 from collections import deque
 from collections.abc import Generator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from midstream.flow import Server
 from midstream.proxy.origin import Origin
+from midstream.proxy.peer import Peer
 from midstream.proxy.stepper import Step, Waitable
 from midstream.wire.events import END, Data, Event, RequestHead, ResponseHead
+from midstream.wire.h2.events import Priority, PriorityUpdate
 
 EMPTY = Data(b"")
 INBOX_BYTES = 262_144
@@ -19,16 +21,23 @@ INBOX_EVENTS = 1024
 """The same in events, for bodies in very small pieces."""
 
 
+class Detached(NamedTuple):
+    """One end of a connection or stream that has stopped speaking HTTP."""
+
+    peer: Peer
+    rest: bytes
+    """What came behind the last message."""
+
+
 class Stream(Protocol):
     """One message each way: events are read from `inbox` and written with `send`."""
 
     inbox: "Inbox"
+    id: int
+    """The stream's number on its connection; 0 on HTTP/1, and before a request has been sent."""
 
     def send(self, *events: Event) -> None:
         """Write events; they leave together at the end of the loop's turn."""
-
-    def send_whole(self, head: RequestHead | ResponseHead, body: bytes) -> None:
-        """Write a message that is complete and has no trailers."""
 
     @property
     def is_full(self) -> bool:
@@ -41,23 +50,38 @@ class Stream(Protocol):
 class ClientStream(Stream, Protocol):
     """The side that asks."""
 
+    def send_whole(self, head: ResponseHead, body: bytes) -> None:
+        """Write a response that is complete and has no trailers."""
+
+    passes_codes: bool
+    """The client can be told by an error code why there is no answer (RFC 9113 §7)."""
+
     def say_close(self) -> None:
         """End the connection (or, where streams are many, nothing) after this exchange, and say so in the next head."""
 
     def finish(self) -> None:
         """The exchange is over and its response written: go on to the next."""
 
-    def abort(self) -> None:
-        """The exchange broke off inside its response: make the client see that it is incomplete."""
+    def abort(self, code: int | None = None) -> None:
+        """The exchange broke off: make the client see that the response is incomplete; `code` says why, where it can."""
 
-    def detach(self) -> bytes:
-        """Give the stream up for a tunnel: return the bytes that came after the message."""
+    def detach(self) -> Detached:
+        """Give the stream up for a tunnel."""
+
+    def lend_priority(self, server: "ServerStream") -> None:
+        """Have `server` be told what the client says about the stream's priority, now and later."""
 
 
 class ServerStream(Stream, Protocol):
     """The side that answers."""
 
-    server: Server
+    def send_whole(self, head: RequestHead, body: bytes) -> None:
+        """Write a request that is complete and has no trailers."""
+
+    @property
+    def server(self) -> Server:
+        """The connection, as flows show it."""
+
     origin: Origin
     """Who may share the connection; assign to have it shared otherwise from now on."""
     is_fresh: bool
@@ -72,11 +96,14 @@ class ServerStream(Stream, Protocol):
     def finish(self) -> None:
         """The exchange is over: give the connection back, or close it if it cannot be used again."""
 
-    def abort(self) -> None:
-        """The exchange broke off: nothing more is wanted from the server."""
+    def abort(self, code: int | None = None) -> None:
+        """The exchange broke off: nothing more is wanted from the server; `code` says why, where it can."""
 
-    def detach(self) -> bytes:
-        """Give the stream up for a tunnel: return the bytes that came after the response head."""
+    def detach(self) -> Detached:
+        """Give the stream up for a tunnel."""
+
+    def prioritise(self, priority: Priority | PriorityUpdate) -> None:
+        """Pass on what the client says about the stream's priority."""
 
 
 class Source(Protocol):

@@ -4,8 +4,9 @@ from typing import Protocol
 
 from midstream.flow import Client, HTTPFlow, Server
 from midstream.flow.connection import Via
+from midstream.proxy.link import Link
 from midstream.proxy.origin import Origin
-from midstream.proxy.streams import ServerStream
+from midstream.proxy.streams import Detached, ServerStream
 from midstream.proxy.target import Way
 
 
@@ -20,8 +21,11 @@ class Surroundings(Protocol):
     host_field: bytes | None
     """What Host is to say in reverse mode; None to leave it."""
 
-    def origin(self, scheme: str, host: str, port: int, via: Via | None) -> Origin:
-        """Return under which origin the pool has connections for this destination."""
+    def origin(self, scheme: str, host: str, port: int, via: Via | None, *, is_upgrade: bool = False) -> Origin:
+        """Return under which origin the pool has connections for this destination.
+
+        `is_upgrade`: the request asks for another protocol in the way of HTTP/1.
+        """
 
     def idle_stream(self, origin: Origin, *, is_repeatable: bool) -> ServerStream | None:
         """Return a stream to `origin` that was used before, not yet borrowed, if there is one to be trusted."""
@@ -29,14 +33,14 @@ class Surroundings(Protocol):
     async def open_stream(self, origin: Origin, server: Server) -> ServerStream:
         """Return a new stream to `origin`, not yet borrowed."""
 
-    async def open_tunnel(self, flow: HTTPFlow) -> None:
-        """Connect to where CONNECT wants to go."""
+    async def open_tunnel(self, flow: HTTPFlow) -> Link | None:
+        """Connect to where CONNECT wants to go; None if there is no need to."""
 
-    def enter_tunnel(self, flow: HTTPFlow, rest: bytes) -> None:
-        """Go on with whatever comes through the tunnel, of which `rest` is here."""
+    def enter_tunnel(self, flow: HTTPFlow, link: Link | None, client: Detached) -> None:
+        """Go on with whatever comes through the tunnel."""
 
-    def switch(self, server: ServerStream, from_client: bytes, from_server: bytes) -> None:
-        """Relay another protocol after 101, of which some bytes are here."""
+    def switch(self, server: Server, from_client: Detached, from_server: Detached) -> None:
+        """Relay another protocol, after 101 or a CONNECT that a server has accepted."""
 
     def bind_to_client(self) -> None:
         """Stop sharing this client's server connections: authentication is bound to them."""

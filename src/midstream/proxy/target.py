@@ -60,8 +60,10 @@ def resolve(head: RequestHead, way: Way, profile: Profile) -> Target:
 
     """
     target = head.target
-    if head.method == b"CONNECT":
+    if head.method == b"CONNECT" and not head.protocol:
         return _authority_form(target, way)
+    if head.scheme:
+        return _by_pseudo_fields(head, way)
     if target[:1] == b"/" or target == b"*":
         return _origin_form(head, way, profile)
     return _absolute_form(head, way)
@@ -79,6 +81,21 @@ def _origin_form(head: RequestHead, way: Way, profile: Profile) -> Target:
         )
     host, own_port = split_authority(head.host)
     return Target(way.scheme, host, own_port or DEFAULT_PORTS[way.scheme], b"", head.target, None)
+
+
+def _by_pseudo_fields(head: RequestHead, way: Way) -> Target:
+    """Read the target of HTTP/2, whose parts come one by one (RFC 9113 §8.3.1)."""
+    if way.destination is not None and not way.is_explicit:
+        host, port = way.destination
+        return Target(way.scheme, host, port, head.authority, head.target, None)
+    scheme = _SCHEMES.get(head.scheme.lower())
+    named = head.authority or head.host
+    if scheme is None or not named:
+        raise PeerError(
+            f"expected http or https and a host, got {shown(head.scheme)} and {shown(named or b'')}", "RFC 9113 §8.3.1"
+        )
+    host, own_port = split_authority(named.rpartition(b"@")[2])
+    return Target(scheme, host, own_port or DEFAULT_PORTS[scheme], head.authority, head.target, None)
 
 
 def _absolute_form(head: RequestHead, way: Way) -> Target:

@@ -86,7 +86,7 @@ def test_state_round_trip(connection):
 
 def test_state_keys_of_clients():
     assert set(Client().get_state()) == {
-        "alpn", "alpn_offers", "certificate_list", "cipher", "cipher_list", "error", "id", "mitmcert", "peername",
+        "alpn", "alpn_offers", "certificate_list", "cipher", "cipher_list", "error", "http2", "id", "mitmcert", "peername",
         "proxy_mode", "sni", "sockname", "timestamp_end", "timestamp_start", "timestamp_tls_setup", "tls", "tls_version",
         "transport_protocol",
     }  # fmt: skip

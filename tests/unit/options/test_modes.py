@@ -80,7 +80,7 @@ def test_target(text, scheme, address):
         ("reverse:http://[::1", "expected [IPv6]:port"),
         ("reverse:http://[::1]80", "expected [IPv6]:port"),
         ("reverse:tcp://a", "needs a port, such as tcp://a:9000"),
-        ("reverse:ftp://a", "no scheme 'ftp' here; expected one of http, https, tcp, tls"),
+        ("reverse:ftp://a", "no scheme 'ftp' here; expected one of http, https, h2c, tcp, tls"),
         ("reverse:socks5://a", "no scheme 'socks5'"),
         ("upstream:tcp://a:1", "no scheme 'tcp'"),
         ("reverse:quic://a", "scheme quic is not there yet"),

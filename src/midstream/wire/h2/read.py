@@ -72,6 +72,11 @@ class Reader(Controller):
         return self._step == self._failed
 
     @property
+    def is_between_frames(self) -> bool:
+        """True if no frame, and no field section in several frames, has come in part."""
+        return not self._buffer and self._partial is None
+
+    @property
     def open_streams(self) -> int:
         """How many streams are not over."""
         return len(self._streams)

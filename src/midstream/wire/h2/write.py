@@ -80,6 +80,11 @@ class Writer:
         else:
             raise UsageError(f"{kind.__name__} cannot be sent.")
 
+    @property
+    def has_output(self) -> bool:
+        """True if there is something to write."""
+        return bool(self._out)
+
     def is_full(self, stream_id: int) -> bool:
         """Tell whether more waits on a stream for the peer's window than should; `Writable` says when that is over."""
         stream = self._streams.get(stream_id)

@@ -1,0 +1,222 @@
+"""A client's HTTP/2 connection: every request is an exchange of its own, and they go on side by side."""
+
+from collections.abc import Callable
+
+from midstream.flow import Client
+from midstream.flow.http2 import Http2Facts
+from midstream.proxy.deadlines import NEVER
+from midstream.proxy.failure import ClientLeft
+from midstream.proxy.http2 import Http2Connection, Http2Stream
+from midstream.proxy.peer import Peer
+from midstream.proxy.session import Session
+from midstream.proxy.stepper import Step
+from midstream.proxy.streams import ClientStream, Detached, ServerStream
+from midstream.proxy.streamtransport import tunnel_over
+from midstream.wire.errors import PeerError
+from midstream.wire.events import End, Event, RequestHead, Reset, ResponseHead
+from midstream.wire.h2.engine import ClientFacing
+from midstream.wire.h2.events import GoAway, Priority, PriorityUpdate
+from midstream.wire.h2.fingerprint import Fingerprint
+
+BODY = "reading the request body"
+EARLY_PRIORITIES = 100
+"""Streams without a request whose priorities are remembered."""
+
+
+class Http2ClientStream(Http2Stream):
+    """One request of a client's, and its answer."""
+
+    connection: "Http2Client"
+    step: Step | None = None
+    passes_codes = True
+    _is_request_read = False
+    _priority: Priority | PriorityUpdate | None = None
+    """The last that the client said about this stream, in frames."""
+    _prioritised: ServerStream | None = None
+
+    def begin(self, events: list[Event], start: Callable[[], Step]) -> None:
+        """Begin the exchange of the request whose head is the first of `events`."""
+        self._is_request_read = type(events[-1]) is End
+        self.inbox.events.extend(events[1:])
+        if not self._is_request_read:
+            self._await_body()
+        self.step = step = start()
+        step.resume()
+
+    def take(self, events: list[Event]) -> None:
+        last = events[-1]
+        if type(last) is Reset or isinstance(last, PeerError):
+            if self._tunnel is not None:
+                self._tunnel.take(events)
+                return
+            code = last.code if isinstance(last, Reset) else getattr(last, "code", None)
+            step, self.step = self.step, None
+            if step is not None:
+                step.throw(ClientLeft(str(last) if isinstance(last, PeerError) else last.message, code))
+            return
+        self._is_request_read = type(last) is End
+        if self._is_request_read:
+            self.deadline = NEVER
+        else:
+            self._await_body()
+        super().take(events)
+
+    def expired(self) -> None:
+        if self.inbox.events:
+            self._await_body()  # it is not the client who is slow
+        else:
+            self.inbox.add([PeerError(f"timed out: {self._stage}", "RFC 9110 §15.5.9", status=408)])
+
+    def send_whole(self, head: ResponseHead, body: bytes) -> None:
+        self.connection.send_whole(self.id, head, body)
+
+    def say_close(self) -> None:
+        """Do nothing: the connection has other streams, and an unread request body is reset with its stream."""
+
+    def finish(self) -> None:
+        self.step = None
+        self.over()
+
+    def abort(self, code: int | None = None) -> None:
+        self.step = None
+        self.over(code)
+
+    def lend_priority(self, server: ServerStream) -> None:
+        self._prioritised = server
+        if self._priority is not None:
+            server.prioritise(self._priority)
+
+    def prioritise(self, priority: Priority | PriorityUpdate) -> None:
+        """Take note of what the client says about this stream."""
+        self._priority = priority
+        if self._prioritised is not None:
+            self._prioritised.prioritise(priority)
+
+    def detach(self) -> Detached:
+        """Make a connection of its own of this stream, for what goes on in a tunnel."""
+        self.step = None
+        peer, rest = tunnel_over(self.connection.session, self, "client", self.connection.peer)
+        return Detached(peer, rest)
+
+    def _await_body(self) -> None:
+        self.within(self.connection.session.settings.tcp_timeout, BODY)
+
+
+class Http2Client(Http2Connection):
+    """A client's HTTP/2 connection."""
+
+    engine: ClientFacing
+
+    def __init__(
+        self,
+        session: Session,
+        client: Client,
+        peer: Peer,
+        begin: Callable[[RequestHead | PeerError, ClientStream], Step],
+        on_introduced: Callable[[Fingerprint], None],
+        on_over: Callable[[], None],
+    ) -> None:
+        settings = session.settings
+        engine = ClientFacing(settings.http2_limits, settings.profile, has_extended_connect=True)
+        self._streams: dict[int, Http2ClientStream] = {}
+        self._begin = begin
+        self._on_introduced = on_introduced
+        self._on_over = on_over
+        self._early: dict[int, Priority | PriorityUpdate] = {}
+        """What the client says about streams whose requests are not here yet, or just coming."""
+        self._is_retiring = False
+        self._is_over = False
+        if client.http2 is None:
+            client.http2 = Http2Facts()
+        super().__init__(session, peer, engine, client.http2)
+        peer.within(settings.client_idle_timeout, "waiting for a request")
+
+    @property
+    def streams(self) -> dict[int, Http2ClientStream]:  # type: ignore[override] # which nobody writes to as the general one
+        return self._streams
+
+    def send_whole(self, stream_id: int, head: ResponseHead, body: bytes) -> None:
+        """Queue a response that is complete and has no trailers."""
+        self.engine.send_whole(stream_id, head, body)
+        self.flush_later()
+
+    def close_when_idle(self) -> None:
+        """Take no further request."""
+        self.retire()
+
+    def retire(self) -> None:
+        if not self._is_retiring and not self.engine.has_failed:
+            self._is_retiring = True
+            self.engine.go_away()
+            self.flush_later()
+        self._settle()
+
+    def _stream_events(self, stream_id: int, events: list[Event]) -> None:
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            stream.take(events)
+            return
+        head = events[0]
+        if type(head) is RequestHead:
+            self._start(stream_id, head, events)
+        elif isinstance(head, PeerError):
+            self._start(stream_id, head, [head, End()])
+
+    def _start(self, stream_id: int, head: RequestHead | PeerError, events: list[Event]) -> None:
+        facts = self.facts
+        if not facts.fingerprint:
+            told = self.engine.fingerprint
+            facts.introduce(str(told), told.settings)
+            self._on_introduced(told)
+        stream = self._streams[stream_id] = Http2ClientStream(self)
+        stream.id = stream_id
+        early = self._early.pop(stream_id, None)
+        if early is not None:
+            stream.prioritise(early)
+        last = events[-1]
+        if type(last) is Reset:  # it came and went at once
+            events = [*events[:-1]]
+        if type(head) is RequestHead:
+            if head.method == b"CONNECT":
+                head.body_size = 0  # what follows is a tunnel's
+            if head.authority and head.host is None:
+                head.host = head.authority
+        stream.begin(events, lambda: self._begin(head, stream))
+        if type(last) is Reset:
+            stream.take([last])
+
+    def _prioritised(self, stream_id: int, priority: Priority | PriorityUpdate) -> None:
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            stream.prioritise(priority)
+        elif self.session.settings.http2_priority and len(self._early) < EARLY_PRIORITIES:
+            self._early[stream_id] = priority
+
+    def _going_away(self, goaway: GoAway) -> None:  # noqa: ARG002 - a client's says nothing about its own streams
+        self._is_retiring = True
+
+    def _settle(self) -> None:
+        if self._is_over or self.peer.is_full:
+            return
+        if self._streams:
+            self._await_life()
+        elif self._is_retiring:
+            self.close()
+        elif not self.engine.is_between_frames:
+            if self.peer.deadline == NEVER or self.peer.stage != "reading a frame":
+                self.peer.within(self.session.settings.header_timeout, "reading a frame")
+        elif self.peer.stage != "waiting for a request" or self._is_heard:
+            self._is_heard = False
+            self.peer.within(self.session.settings.client_idle_timeout, "waiting for a request")
+
+    def timed_out(self, stage: str) -> None:
+        if stage == "reading a frame":
+            self._break_off(f"timed out: {stage}", None)
+            self.peer.abort()
+        else:
+            super().timed_out(stage)
+
+    def _gone(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._on_over()
