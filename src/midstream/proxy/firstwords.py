@@ -7,6 +7,7 @@ import logging
 
 from midstream.proxy.deadlines import Deadlines
 from midstream.proxy.link import Link
+from midstream.proxy.origin import ANY_HTTP
 from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.policy import authority_name
 from midstream.proxy.serverside import ServerSide
@@ -99,8 +100,8 @@ class FirstWords:
         if is_undecided and await self._speaks_within(FIRST_WORD_SECONDS, reader):
             return False
         link = await self._audible_link(is_opened=is_opened)
-        if reader.is_ready or link is None:
-            return False
+        if reader.is_ready or link is None or link.server.alpn in ANY_HTTP:
+            return False  # where HTTP was agreed on clients ask first, though SETTINGS of HTTP/2 may be here already
         either: Signal[None] = Signal()
         reader.wait(either)
         if not link.reader.is_ready:

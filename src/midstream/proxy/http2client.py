@@ -1,19 +1,19 @@
 """A client's HTTP/2 connection: every request is an exchange of its own, and they go on side by side."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from midstream.flow import Client
 from midstream.flow.http2 import Http2Facts
 from midstream.proxy.deadlines import NEVER
 from midstream.proxy.failure import ClientLeft
 from midstream.proxy.http2 import Http2Connection, Http2Stream
-from midstream.proxy.peer import Peer
+from midstream.proxy.peer import LINGER_SECONDS, Peer
 from midstream.proxy.session import Session
 from midstream.proxy.stepper import Step
 from midstream.proxy.streams import ClientStream, Detached, ServerStream
 from midstream.proxy.streamtransport import tunnel_over
 from midstream.wire.errors import PeerError
-from midstream.wire.events import End, Event, RequestHead, Reset, ResponseHead
+from midstream.wire.events import Data, End, Event, RequestHead, Reset, ResponseHead
 from midstream.wire.h2.engine import ClientFacing
 from midstream.wire.h2.events import GoAway, Priority, PriorityUpdate
 from midstream.wire.h2.fingerprint import Fingerprint
@@ -44,11 +44,11 @@ class Http2ClientStream(Http2Stream):
         step.resume()
 
     def take(self, events: list[Event]) -> None:
+        if self._tunnel is not None:
+            self._tunnel.take(events)
+            return
         last = events[-1]
         if type(last) is Reset or isinstance(last, PeerError):
-            if self._tunnel is not None:
-                self._tunnel.take(events)
-                return
             code = last.code if isinstance(last, Reset) else getattr(last, "code", None)
             step, self.step = self.step, None
             if step is not None:
@@ -62,7 +62,9 @@ class Http2ClientStream(Http2Stream):
         super().take(events)
 
     def expired(self) -> None:
-        if self.inbox.events:
+        if self._tunnel is not None:
+            self.over()
+        elif self.inbox.events:
             self._await_body()  # it is not the client who is slow
         else:
             self.inbox.add([PeerError(f"timed out: {self._stage}", "RFC 9110 §15.5.9", status=408)])
@@ -75,7 +77,15 @@ class Http2ClientStream(Http2Stream):
 
     def finish(self) -> None:
         self.step = None
-        self.over()
+        if self._is_request_read or self.connection.is_over:
+            self.over()
+            return
+        # Clients are known to forget an answer that a reset comes right behind, even one with NO_ERROR (H2-33).
+        drain = _Drain(self)
+        waiting = self.become(drain)
+        self.within(LINGER_SECONDS, "leaving")
+        if waiting:
+            drain.take(waiting)
 
     def abort(self, code: int | None = None) -> None:
         self.step = None
@@ -102,6 +112,24 @@ class Http2ClientStream(Http2Stream):
         self.within(self.connection.session.settings.tcp_timeout, BODY)
 
 
+class _Drain:
+    """Takes what a client still sends of a request that has been answered, for a while."""
+
+    def __init__(self, stream: Http2ClientStream) -> None:
+        self._stream = stream
+
+    def take(self, events: Sequence[Event]) -> None:
+        stream = self._stream
+        for event in events:
+            if type(event) is Data:
+                stream.consumed(len(event.data))
+        if type(events[-1]) is not Data:
+            stream.over()
+
+    def writable(self) -> None:
+        pass
+
+
 class Http2Client(Http2Connection):
     """A client's HTTP/2 connection."""
 
@@ -125,7 +153,7 @@ class Http2Client(Http2Connection):
         self._early: dict[int, Priority | PriorityUpdate] = {}
         """What the client says about streams whose requests are not here yet, or just coming."""
         self._is_retiring = False
-        self._is_over = False
+        self.is_over = False
         if client.http2 is None:
             client.http2 = Http2Facts()
         super().__init__(session, peer, engine, client.http2)
@@ -196,7 +224,7 @@ class Http2Client(Http2Connection):
         self._is_retiring = True
 
     def _settle(self) -> None:
-        if self._is_over or self.peer.is_full:
+        if self.is_over or self.peer.is_full:
             return
         if self._streams:
             self._await_life()
@@ -217,6 +245,6 @@ class Http2Client(Http2Connection):
             super().timed_out(stage)
 
     def _gone(self) -> None:
-        if not self._is_over:
-            self._is_over = True
+        if not self.is_over:
+            self.is_over = True
             self._on_over()
