@@ -12,7 +12,7 @@ from midstream.wire.errors import PeerError, shown
 from midstream.wire.events import Fields
 from midstream.wire.h1.line import CODING, DOUBTFUL_FRAMING, FRAMING, LENGTH, LENGTH_DIGITS, kinds_of, options_of
 from midstream.wire.h1.section import Section
-from midstream.wire.h1.tolerance import Tolerance
+from midstream.wire.tolerance import Tolerance
 
 CHUNKED: Final = -1
 UNTIL_CLOSE: Final = -2

@@ -18,9 +18,9 @@ from midstream.wire.h1.line import (
     TOKEN,
     classify,
 )
-from midstream.wire.h1.memo import Memo
 from midstream.wire.h1.section import Section
-from midstream.wire.h1.tolerance import Tolerance
+from midstream.wire.memo import Memo
+from midstream.wire.tolerance import Tolerance
 
 _REQUEST_LINE: Final = re.compile(b"(" + TOKEN + rb") ([^\x00-\x20\x7f]+) (HTTP/1\.[01])")
 _ODD_REQUEST_LINE: Final = re.compile(b"(" + TOKEN + rb")[ \t]+([^\x00-\x20\x7f]+)[ \t]+(HTTP/[0-9]\.[0-9])[ \t]*")

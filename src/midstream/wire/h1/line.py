@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from midstream.errors import UsageError
 from midstream.wire.errors import shown
-from midstream.wire.h1.memo import Memo
+from midstream.wire.memo import Memo
 
 # The kinds, as bits. A header section has the union of the kinds of its lines.
 HOST: Final = 1 << 0

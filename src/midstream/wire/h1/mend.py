@@ -11,7 +11,7 @@ from typing import Final
 from midstream.wire.errors import PeerError, shown
 from midstream.wire.h1.line import FORBIDDEN, TOKEN, Entry, classify, read_line
 from midstream.wire.h1.section import Section, digest
-from midstream.wire.h1.tolerance import Tolerance
+from midstream.wire.tolerance import Tolerance
 
 _TOKEN: Final = re.compile(TOKEN)
 _UNUSABLE_NAME: Final = re.compile(rb"[\x00-\x20\x7f]")

@@ -19,7 +19,7 @@ from midstream.wire.events import END, Data, End, Event, Reset, Trailers
 from midstream.wire.h1.limits import Limits
 from midstream.wire.h1.mend import mend_section, split_lines
 from midstream.wire.h1.section import Section, read_section
-from midstream.wire.h1.tolerance import Tolerance
+from midstream.wire.tolerance import Tolerance
 
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _LONE_LF: Final = re.compile(rb"(?<!\r)\n")

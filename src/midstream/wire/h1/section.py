@@ -26,7 +26,7 @@ from midstream.wire.h1.line import (
     Entry,
     read_line,
 )
-from midstream.wire.h1.memo import Memo
+from midstream.wire.memo import Memo
 
 _NOT_FORWARDED: Final = CLOSE | NAMES_UPGRADE | NAMES_OTHER | UPGRADE | HOP | DOUBTFUL_FRAMING | DOUBTFUL_HOST
 _NAMED: Final = FRAMING | HOST | UPGRADE

@@ -27,8 +27,8 @@ from midstream.wire.h1.line import (
     written_line,
     written_lines,
 )
-from midstream.wire.h1.memo import Memo
 from midstream.wire.h1.section import read_section
+from midstream.wire.memo import Memo
 
 _MODERN: Final = b"HTTP/1.1"
 _OLD: Final = b"HTTP/1.0"

@@ -5,7 +5,6 @@ from typing import ClassVar, TypeAlias
 
 from midstream.wire.errors import Profile
 from midstream.wire.events import Reset
-from midstream.wire.h1.tolerance import Tolerance
 from midstream.wire.h2 import frame as frames
 from midstream.wire.h2.budget import Budget
 from midstream.wire.h2.errors import FRAME_SIZE_ERROR, NO_ERROR, FatalError, StreamError, code_name
@@ -14,6 +13,7 @@ from midstream.wire.h2.frame import ACK, ID_MASK
 from midstream.wire.h2.limits import Limits
 from midstream.wire.h2.settings import DEFAULT_WINDOW, INITIAL_WINDOW_SIZE
 from midstream.wire.h2.write import Writer
+from midstream.wire.tolerance import Tolerance
 
 
 class Controller(Writer):

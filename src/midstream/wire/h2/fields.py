@@ -6,9 +6,9 @@ from typing import Final
 from midstream.errors import UsageError
 from midstream.wire.errors import PeerError, Profile, shown
 from midstream.wire.events import Fields
-from midstream.wire.h1.memo import Memo
-from midstream.wire.h1.tolerance import Tolerance
 from midstream.wire.h2.table import Field
+from midstream.wire.memo import Memo
+from midstream.wire.tolerance import Tolerance
 
 # The kinds of fields that come, as bits; 0 for those that nobody here cares about.
 LENGTH: Final = 1

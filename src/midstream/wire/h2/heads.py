@@ -7,11 +7,11 @@ from typing import Final
 from midstream.errors import UsageError
 from midstream.wire.errors import PeerError, shown
 from midstream.wire.events import Fields, RequestHead, ResponseHead, Trailers
-from midstream.wire.h1.tolerance import Tolerance
 from midstream.wire.h2.fields import ready
 from midstream.wire.h2.hpack import Block
 from midstream.wire.h2.section import LETTERS, Section, read_section
 from midstream.wire.h2.stream import BODILESS, Stream
+from midstream.wire.tolerance import Tolerance
 
 _PSEUDO_NAMES: Final = {letter: name for name, letter in LETTERS.items()}
 VERSION: Final = b"HTTP/2.0"

@@ -10,7 +10,6 @@ from itertools import chain
 from typing import Final
 
 from midstream.wire.events import Fields
-from midstream.wire.h1.memo import Memo
 from midstream.wire.h2 import huffman
 from midstream.wire.h2.errors import COMPRESSION_ERROR, FatalError
 from midstream.wire.h2.limits import DEFAULT_LIMITS, Limits
@@ -23,6 +22,7 @@ from midstream.wire.h2.table import (
     DynamicTable,
     Field,
 )
+from midstream.wire.memo import Memo
 
 _NONE: Final[frozenset[Field]] = frozenset()
 _CHANGING: Final = frozenset(

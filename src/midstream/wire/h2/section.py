@@ -5,8 +5,8 @@ from typing import Final
 
 from midstream.wire.errors import PeerError, Profile, shown
 from midstream.wire.events import Fields
-from midstream.wire.h1.tolerance import Tolerance
 from midstream.wire.h2.fields import EXPECT, FAULTY, HOST, LENGTH, kind_of, kinds_of, mend
+from midstream.wire.tolerance import Tolerance
 
 LETTERS: Final = {b":method": b"m", b":authority": b"a", b":scheme": b"s", b":path": b"p", b":protocol": b"r"}
 """Pseudo-header fields of requests, by the letters that fingerprints use for them; in our own order."""

@@ -6,7 +6,7 @@ from midstream.wire.errors import PeerError, Profile
 from midstream.wire.h1.framing import drop_fields, settle_framing
 from midstream.wire.h1.line import HOST, LENGTH
 from midstream.wire.h1.section import read_section
-from midstream.wire.h1.tolerance import Tolerance
+from midstream.wire.tolerance import Tolerance
 
 X = (b"X", b"y")
 

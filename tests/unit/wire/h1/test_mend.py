@@ -3,7 +3,7 @@ import pytest
 from midstream.wire.errors import PeerError, Profile
 from midstream.wire.h1.line import CODING
 from midstream.wire.h1.mend import mend_section, split_lines
-from midstream.wire.h1.tolerance import Tolerance
+from midstream.wire.tolerance import Tolerance
 
 
 def mend(lines: list[bytes], profile: Profile = Profile.LENIENT, *, is_request: bool = False):

@@ -2,8 +2,8 @@ import pytest
 
 from midstream.errors import UsageError
 from midstream.wire.errors import PeerError, Profile
-from midstream.wire.h1.tolerance import Tolerance
 from midstream.wire.h2.fields import EXPECT, HOP, HOST, LENGTH, ODD, kind_of, kinds_of, mend, ready
+from midstream.wire.tolerance import Tolerance
 
 
 @pytest.mark.parametrize(

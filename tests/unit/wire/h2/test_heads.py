@@ -3,7 +3,6 @@ import pytest
 from midstream.errors import UsageError
 from midstream.wire.errors import PeerError, Profile
 from midstream.wire.events import RequestHead, ResponseHead
-from midstream.wire.h1.tolerance import Tolerance
 from midstream.wire.h2.heads import (
     DEFAULT_ORDER,
     read_request,
@@ -13,6 +12,7 @@ from midstream.wire.h2.heads import (
     response_fields,
 )
 from midstream.wire.h2.hpack import Block
+from midstream.wire.tolerance import Tolerance
 
 METHOD, SCHEME, AUTHORITY, PATH = (b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a"), (b":path", b"/x")
 PLAIN = [METHOD, SCHEME, AUTHORITY, PATH]

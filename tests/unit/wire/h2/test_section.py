@@ -1,8 +1,8 @@
 import pytest
 
 from midstream.wire.errors import PeerError, Profile
-from midstream.wire.h1.tolerance import Tolerance
 from midstream.wire.h2.section import read_section
+from midstream.wire.tolerance import Tolerance
 
 ALLOWED = frozenset((b":method", b":path", b":authority"))
 

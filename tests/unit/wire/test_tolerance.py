@@ -1,7 +1,7 @@
 import pytest
 
 from midstream.wire.errors import Fault, PeerError, Profile
-from midstream.wire.h1.tolerance import Tolerance
+from midstream.wire.tolerance import Tolerance
 
 
 @pytest.mark.parametrize("profile", [Profile.LENIENT, Profile.RAW])

@@ -1,4 +1,4 @@
-from midstream.wire.h1.memo import Memo
+from midstream.wire.memo import Memo
 
 
 def test_a_value_is_remembered_and_returned():
