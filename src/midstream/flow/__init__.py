@@ -13,7 +13,7 @@ from midstream.flow.request import Request
 from midstream.flow.response import Response
 from midstream.flow.tcp import TCPFlow, TCPMessage
 from midstream.flow.udp import UDPFlow, UDPMessage
-from midstream.flow.websocket import Opcode, WebSocketData, WebSocketMessage
+from midstream.flow.websocket import Opcode, WebSocketControl, WebSocketData, WebSocketMessage
 
 __all__ = [
     "Annotation",
@@ -41,6 +41,7 @@ __all__ = [
     "TCPMessage",
     "UDPFlow",
     "UDPMessage",
+    "WebSocketControl",
     "WebSocketData",
     "WebSocketMessage",
 ]

@@ -1,8 +1,9 @@
 """One HTTP exchange: a request, its response, and what came between or after."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
-from midstream.flow.flow import Flow
+from midstream.flow.flow import ControlException, Flow
 from midstream.flow.headers import Headers
 from midstream.flow.message import Message
 from midstream.flow.request import Request
@@ -24,6 +25,8 @@ class HTTPFlow(Flow):
     websocket: WebSocketData | None = None
     """The messages, if the exchange became a WebSocket connection."""
 
+    on_inject: Callable[[bool, bytes, bool], None] | None = None
+    """Sends what `inject` is given; whoever relays the WebSocket connection sets it."""
     client_authority: bytes | None = None
     """The Host that the client named, where reverse mode has put the target's in its place."""
     stream_id: int | None = None
@@ -42,6 +45,18 @@ class HTTPFlow(Flow):
     @informational.setter
     def informational(self, value: list[Response]) -> None:
         self._informational = value
+
+    def inject(self, to_client: bool, content: bytes | str, is_text: bool | None = None) -> None:
+        """Send a WebSocket message that neither side has sent; text if `content` is a string, unless `is_text` says otherwise.
+
+        Raises:
+            ControlException: There is no WebSocket connection here that is open.
+
+        """
+        if not self.live or self.on_inject is None:
+            raise ControlException("this flow has no open WebSocket connection, so nothing can be injected")
+        data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+        self.on_inject(to_client, data, isinstance(content, str) if is_text is None else is_text)
 
     @property
     def timestamp_start(self) -> float:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 
 class Opcode(IntEnum):
@@ -75,13 +75,27 @@ class WebSocketMessage:
         return cls(*state)
 
 
-class WebSocketData:
-    """All messages of a connection, and how it was closed."""
+class WebSocketControl(NamedTuple):
+    """A frame that carries no message (RFC 6455 §5.5)."""
 
-    __slots__ = ("close_code", "close_reason", "closed_by_client", "messages", "timestamp_end")
+    kind: str
+    """`ping`, `pong` or `close`."""
+    from_client: bool
+    payload: bytes
+    """Of a close frame: its code in two bytes, then its reason."""
+    timestamp: float
+
+
+class WebSocketData:
+    """The messages of a connection, and how it was closed."""
+
+    __slots__ = ("close_code", "close_reason", "closed_by_client", "controls", "messages", "timestamp_end")
 
     def __init__(self) -> None:
         self.messages: list[WebSocketMessage] = []
+        """The latest ones; of a long connection the oldest make room, see the option `body_memory`."""
+        self.controls: list[WebSocketControl] = []
+        """Pings, pongs and close frames, the latest thousand."""
         self.closed_by_client: bool | None = None
         self.close_code: int | None = None
         self.close_reason: str | None = None
@@ -93,6 +107,7 @@ class WebSocketData:
     def get_state(self) -> dict[str, Any]:
         return {
             "messages": [message.get_state() for message in self.messages],
+            "controls": [tuple(control) for control in self.controls],
             "closed_by_client": self.closed_by_client,
             "close_code": self.close_code,
             "close_reason": self.close_reason,
@@ -103,6 +118,7 @@ class WebSocketData:
     def from_state(cls, state: dict[str, Any]) -> Self:
         data = cls()
         data.messages = [WebSocketMessage.from_state(saved) for saved in state["messages"]]
+        data.controls = [WebSocketControl(*saved) for saved in state.get("controls", ())]
         data.closed_by_client = state["closed_by_client"]
         data.close_code = state["close_code"]
         data.close_reason = state["close_reason"]

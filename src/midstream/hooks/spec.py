@@ -108,6 +108,19 @@ HOOKS: tuple[Hook, ...] = (
         ("error", HTTP, "The flow failed: `flow.error`. Either this or `response` fires."),
     ),
     *_group(
+        "WebSocket",
+        ("websocket_start", HTTP, "A WebSocket connection is open; `flow.websocket` will have its messages."),
+        (
+            "websocket_message",
+            HTTP,
+            "A message is about to go on: the last of `flow.websocket.messages`; it may be changed or dropped.",
+        ),
+        ("websocket_ping", HTTP, "A ping came: the last of `flow.websocket.controls`. It has been answered."),
+        ("websocket_pong", HTTP, "A pong came: the last of `flow.websocket.controls`."),
+        ("websocket_close", HTTP, "A close frame came: `flow.websocket.close_code` and `close_reason`."),
+        ("websocket_end", HTTP, "The connection is closed: `flow.websocket.close_code`."),
+    ),
+    *_group(
         "TCP",
         ("tcp_start", TCP, "A connection is relayed as plain bytes."),
         ("tcp_message", TCP, "Bytes came: the last of `flow.messages`; its content may be changed."),
@@ -130,7 +143,6 @@ NEVER_FIRED: dict[str, str] = {
     "add_log": "add a handler to Python's logging instead",
     **dict.fromkeys(
         (
-            *("websocket_start", "websocket_message", "websocket_end"),
             *("udp_start", "udp_message", "udp_end", "udp_error"),
             *("dns_request", "dns_response", "dns_error"),
             *("quic_start_client", "quic_start_server"),

@@ -82,12 +82,18 @@ class HookTable:
     responseheaders: Handlers
     response: Handlers
     error: Handlers
+    websocket_start: Handlers
+    websocket_message: Handlers
+    websocket_ping: Handlers
+    websocket_pong: Handlers
+    websocket_close: Handlers
+    websocket_end: Handlers
     tcp_start: Handlers
     tcp_message: Handlers
     tcp_end: Handlers
     tcp_error: Handlers
 
-    __slots__ = (*(hook.name for hook in HOOKS), "holds_request", "holds_response", "hosts", "wait")
+    __slots__ = (*(hook.name for hook in HOOKS), "holds_request", "holds_response", "holds_websocket", "hosts", "wait")
 
     def __init__(self, wait: Wait = wait_plainly) -> None:
         self.wait: Wait = wait
@@ -96,6 +102,8 @@ class HookTable:
         """Somebody may change a whole request, so its body is held back until they have seen it."""
         self.holds_response = False
         """The same of responses."""
+        self.holds_websocket = False
+        """The same of messages of WebSocket connections."""
         self.hosts: dict[str, Handler] = {}
         """The hosts that addons are the servers of, by name in lower case."""
         self.compile(())
@@ -116,6 +124,7 @@ class HookTable:
             setattr(self, hook.name, tuple(lists[hook.name] + updates if hook.concerns_flow else lists[hook.name]))
         self.holds_request = _somebody_holds(lists["request"])
         self.holds_response = _somebody_holds(lists["response"])
+        self.holds_websocket = _somebody_holds(lists["websocket_message"])
 
     def _after_flow_hook(self, update: Handler) -> Handler:
         """Return a handler that can stand at the end of a flow hook's tuple and calls `update`."""

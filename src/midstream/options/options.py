@@ -262,6 +262,23 @@ class Http2Options(OptionStore):
     )
 
 
+class WebSocketOptions(OptionStore):
+    """WebSocket."""
+
+    websocket: bool = option(
+        True, "Read the messages of WebSocket connections; off: relay them as raw TCP.", flags=("--websocket",)
+    )
+    websocket_ping: Literal["answer", "relay"] = option(
+        "answer", "Answer pings here and keep both connections alive, or pass pings and pongs on as they come."
+    )
+    websocket_max_message: Size | None = option(
+        64 << 20, "Largest message that is held back where a script wants to see it first.", metavar="SIZE"
+    )
+    websocket_idle_timeout: float = option(
+        0.0, "Close a WebSocket connection on which nothing moves.", lowest=0, metavar="SECONDS"
+    )
+
+
 class ToolOptions(OptionStore):
     """Scripts and output."""
 
@@ -286,5 +303,7 @@ class ToolOptions(OptionStore):
     )
 
 
-class Options(ListenOptions, RouteOptions, TlsOptions, MessageOptions, LimitOptions, Http2Options, ToolOptions):
+class Options(
+    ListenOptions, RouteOptions, TlsOptions, MessageOptions, LimitOptions, Http2Options, WebSocketOptions, ToolOptions
+):
     """All built-in options with the values of one engine."""

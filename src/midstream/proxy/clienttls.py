@@ -73,10 +73,12 @@ async def open_tls(
 def _choices(session: Session, side: ServerSide) -> tuple[bytes, ...]:
     """Return the protocols to choose from for the client, the preferred one first: what the server speaks, if that is known.
 
-    Any version of HTTP can face any other, so a client whose server speaks HTTP/2 may stay with HTTP/1 (H2-35).
+    Any version of HTTP can face any other, so a client that does not speak what its server speaks is met in its own (H2-35).
     """
     known = side.known_alpn
-    ours = ANY_HTTP if session.settings.http2 and known in {None, HTTP2[0]} else HTTP1
+    ours = ANY_HTTP if known in {None, HTTP2[0]} else HTTP1 + HTTP2
+    if not session.settings.http2:
+        ours = HTTP1
     if known is not None and known not in ANY_HTTP:
         ours = (known,)
     return tuple(name for name in ours if name in side.client.alpn_offers)

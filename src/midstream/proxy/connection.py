@@ -27,11 +27,13 @@ from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.policy import Action, authority_name
 from midstream.proxy.pool import Pool
 from midstream.proxy.refusal import refuse_request
-from midstream.proxy.serverside import ServerSide, Switched
+from midstream.proxy.serverside import ServerSide
 from midstream.proxy.session import Session
 from midstream.proxy.stepper import Signal, Step, Waitable
 from midstream.proxy.streams import ClientStream, Detached
+from midstream.proxy.switched import Switched
 from midstream.proxy.tunnel import relay, splice
+from midstream.proxy.websocket import WebSocketRelay
 from midstream.wire.errors import PeerError
 from midstream.wire.events import RequestHead
 from midstream.wire.sniff import Kind
@@ -274,6 +276,10 @@ class ClientConnection:
         )
 
     async def _relay(self, switched: Switched) -> None:
+        if switched.opened is not None:
+            ends = (switched.from_client, switched.from_server)
+            await WebSocketRelay(self.session, switched.flow, *ends, switched.opened).run()
+            return
         (client, from_client), (server, from_server) = switched.from_client, switched.from_server
         await relay(self.session, (self.client, switched.server), client, server, from_client, from_server)
 

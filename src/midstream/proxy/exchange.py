@@ -8,21 +8,24 @@ hooks, and the pool. While a request body streams, a second coroutine forwards i
 from collections.abc import Iterable
 
 from midstream.errors import UsageError
-from midstream.flow import Annotation, Error, Headers, HTTPFlow, Request, Response, Server
+from midstream.flow import Annotation, Error, Headers, HTTPFlow, Request, Response, Server, WebSocketData
 from midstream.flow.connection import Via
 from midstream.hooks.table import Handler, Handlers, dispatch
 from midstream.proxy.bodies import check_size, collect, forward, reason_to_hold, send_end
 from midstream.proxy.failure import ClientLeft, Failed, client_failure, server_failure
 from midstream.proxy.heads import asks_for_h2c, request_head, response_head, set_host
+from midstream.proxy.opened import accept, offer
 from midstream.proxy.origin import Origin
 from midstream.proxy.refusal import refuse
 from midstream.proxy.session import Session
 from midstream.proxy.stepper import Signal, Step
 from midstream.proxy.streams import ClientStream, ServerStream
 from midstream.proxy.surroundings import Surroundings
+from midstream.proxy.switched import Switched
 from midstream.proxy.target import Target, named_host, resolve
-from midstream.wire.errors import Fault, PeerError
+from midstream.wire.errors import Fault, PeerError, Profile
 from midstream.wire.events import Data, End, Event, RequestHead, Reset, ResponseHead
+from midstream.wire.ws.handshake import Opening
 
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"TRACE"})
 CONTINUE = ResponseHead(100, b"Continue", b"HTTP/1.1", [])
@@ -43,6 +46,8 @@ class Exchange:
     """The head of the final response has been sent."""
     _telling = 0
     """How many of our two coroutines are calling hooks."""
+    _opening: Opening | None = None
+    """What the request asks for, if that is a WebSocket connection."""
     _held: tuple[Signal[None], ...] = ()
     """What they wait for, if the flow is intercepted."""
 
@@ -207,6 +212,8 @@ class Exchange:
         self.flow.server_conn = server.server
         may_be_stale = not server.is_fresh
         server.borrow()
+        if self.head.upgrade or self.head.protocol:
+            await server.introduced()
         self._send_request(server, is_edited=is_edited)
         if server.id:
             self.flow.server_stream_id = server.id
@@ -245,6 +252,8 @@ class Exchange:
 
     def _send_request(self, server: ServerStream, *, is_edited: bool) -> None:
         request, head = self.flow.request, self.head
+        if head.upgrade or head.protocol:
+            self._opening = self._offer_websocket()
         via = server.origin.via
         is_for_parent = (
             via is not None and via[0] != "socks5" and self._target.scheme == "http" and not server.origin.is_tunnelled
@@ -400,6 +409,18 @@ class Exchange:
             await self._tell(self._hooks.response)
         self._send_response(None)
 
+    def _offer_websocket(self) -> Opening | None:
+        """Return what the request asks for if WebSocket is to be read; one that asks wrongly is the server's to judge."""
+        if not self._settings.websocket:
+            return None
+        try:
+            return offer(self.flow.request, self.head)
+        except PeerError as error:
+            if self._settings.profile is Profile.STRICT:
+                raise
+            self._annotate((Fault(error.message, error.reference),))
+            return None
+
     async def _switch(self, came: ResponseHead) -> None:
         """Pass on 101 (or 2xx to a CONNECT that was not for us) and let the connections go on as another protocol."""
         assert self._server is not None
@@ -410,12 +431,18 @@ class Exchange:
         flow.response = Response(
             came.version, came.status, came.reason, Headers.wrap(came.headers), b"", None, now, now
         )
+        if self._opening is not None:
+            flow.websocket = WebSocketData()
         for handlers in (self._hooks.responseheaders, self._hooks.response):
             if handlers:
                 await self._tell(handlers)
+        opened = None if self._opening is None else accept(self._opening, came, flow.response)
         self._client.send(response_head(flow.response, came, 0))
         server, self._server = self._server, None
-        self._around.switch(server.server, self._client.detach(), server.detach())
+        if opened is None:
+            flow.live = False
+            flow.on_release = None
+        self._around.switch(Switched(flow, server.server, self._client.detach(), server.detach(), opened))
 
     # Ends.
 

@@ -7,7 +7,6 @@ import logging
 
 from midstream.proxy.deadlines import Deadlines
 from midstream.proxy.link import Link
-from midstream.proxy.origin import ANY_HTTP
 from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.policy import authority_name
 from midstream.proxy.serverside import ServerSide
@@ -15,7 +14,7 @@ from midstream.proxy.session import Session
 from midstream.proxy.stepper import Signal
 from midstream.proxy.target import split_authority
 from midstream.wire.errors import PeerError
-from midstream.wire.sniff import Kind, sniff
+from midstream.wire.sniff import Kind, begins_with_settings, sniff
 
 LOOK_BYTES = 65_536
 """How much is looked at before a protocol counts as unknown."""
@@ -100,13 +99,13 @@ class FirstWords:
         if is_undecided and await self._speaks_within(FIRST_WORD_SECONDS, reader):
             return False
         link = await self._audible_link(is_opened=is_opened)
-        if reader.is_ready or link is None or link.server.alpn in ANY_HTTP:
-            return False  # where HTTP was agreed on clients ask first, though SETTINGS of HTTP/2 may be here already
+        if reader.is_ready or link is None:
+            return False
         either: Signal[None] = Signal()
         reader.wait(either)
         if not link.reader.is_ready:
             await link.reader.wait(either)
-        return not reader.is_ready
+        return not reader.is_ready and not _introduces_http2(link)
 
     async def _speaks_within(self, seconds: float, reader: ByteReader) -> bool:
         """Give the client a while to say something (more); one that does not may be waiting for an answer."""
@@ -132,6 +131,13 @@ class FirstWords:
             except PeerError as error:
                 _log.info("%s", error)  # the client is told when it asks for something
         return side.link
+
+
+def _introduces_http2(link: Link) -> bool:
+    """Tell whether the server has only sent its SETTINGS, for which it needs no word of the client's (RFC 9113 §3.4)."""
+    said = link.reader.take()
+    link.reader.unread(said)
+    return begins_with_settings(said)
 
 
 class _Patience:

@@ -12,6 +12,7 @@ from midstream.proxy.peer import Peer
 from midstream.proxy.settings import Settings
 from midstream.proxy.stepper import Step
 from midstream.proxy.streams import Detached, Inbox, ServerStream
+from midstream.proxy.upgrade import answer_of_upgrade, as_upgrade
 from midstream.wire.errors import Fault, PeerError
 from midstream.wire.events import END, End, Event, RequestHead, Reset, ResponseHead
 from midstream.wire.h1.engine import ClientFacing, ServerFacing
@@ -38,7 +39,7 @@ class _Http1Stream:
             said = as_http1(event) if type(event) in _HEADS else event  # type: ignore[arg-type] # told by its type
             self.peer.write(self._engine.send(said))
 
-    def send_whole(self, head: RequestHead | ResponseHead, body: bytes) -> None:
+    def _write_whole(self, head: RequestHead | ResponseHead, body: bytes) -> None:
         if head.version == VERSION:
             head = as_http1(head)
         self.peer.write(self._engine.send_whole(head, body))
@@ -123,6 +124,9 @@ class Http1Client(_Http1Stream):
             self.close()
 
     # What the exchange calls.
+
+    def send_whole(self, head: ResponseHead, body: bytes) -> None:
+        self._write_whole(head, body)
 
     async def drained(self) -> None:
         self.peer.within(self._settings.tcp_timeout, "sending the response")
@@ -266,6 +270,8 @@ class Http1Server(_Http1Stream):
         self._deadlines = deadlines
         self._silence = settings.tcp_timeout or NEVER
         self._keeper = keeper
+        self._key = b""
+        """Of the upgrade that stands for an HTTP/2 client's extended CONNECT."""
 
     # What the peer calls.
 
@@ -275,6 +281,8 @@ class Http1Server(_Http1Stream):
             return
         self.peer.deadline = self._deadlines.now + self._silence
         events = self._engine.receive(data)
+        if self._key:
+            events = answer_of_upgrade(events, self._key)
         if events:
             self.inbox.add(events)
 
@@ -306,6 +314,14 @@ class Http1Server(_Http1Stream):
             self.inbox.add([PeerError(f"the server took too long: {stage}", status=504)])
 
     # What the pool and the exchange call.
+
+    def send_whole(self, head: RequestHead, body: bytes) -> None:
+        if head.protocol:
+            self._key, head = as_upgrade(head)
+        self._write_whole(head, body)
+
+    async def introduced(self) -> None:
+        """Return: in HTTP/1 nobody is introduced."""
 
     def borrow(self) -> None:
         """Begin an exchange."""

@@ -8,17 +8,20 @@ from midstream.flow import Server
 from midstream.flow.http2 import Http2Facts
 from midstream.proxy.deadlines import NEVER
 from midstream.proxy.http2 import Http2Connection, Http2Stream
+from midstream.proxy.opening import Queue
 from midstream.proxy.origin import HTTP1, Origin
 from midstream.proxy.peer import Peer
 from midstream.proxy.session import Session
 from midstream.proxy.streams import Detached
 from midstream.proxy.streamtransport import tunnel_over
+from midstream.proxy.upgrade import answer_of_connect, as_extended_connect, no_extended_connect
 from midstream.wire.errors import PeerError
 from midstream.wire.events import END, Data, Event, RequestHead, Reset
 from midstream.wire.h2.engine import ServerFacing
 from midstream.wire.h2.errors import HTTP_1_1_REQUIRED, REFUSED_STREAM
 from midstream.wire.h2.events import GoAway, Priority, PriorityUpdate
 from midstream.wire.h2.fingerprint import Fingerprint
+from midstream.wire.ws.handshake import asks_for_websocket
 
 ANSWER = "waiting for the response"
 
@@ -46,6 +49,8 @@ class Http2ServerStream(Http2Stream):
     def __init__(self, connection: "Http2Server") -> None:
         super().__init__(connection)
         self.is_fresh = connection.is_fresh
+        self.key = b""
+        """Of an HTTP/1 client's upgrade for which an extended CONNECT stands."""
         self._has_slot = True
         """The connection keeps room for this stream until it is open."""
         self._is_request_sent = False
@@ -79,7 +84,7 @@ class Http2ServerStream(Http2Stream):
     def send_whole(self, head: RequestHead, body: bytes) -> None:
         self._is_request_sent = True
         self.connection.open(self, head)
-        if head.method == b"CONNECT":
+        if head.method == b"CONNECT" or self.key:
             return
         if body or head.body_size is None:
             self.connection.send(self.id, Data(body))
@@ -91,6 +96,8 @@ class Http2ServerStream(Http2Stream):
         self.await_answer()
 
     def take(self, events: list[Event]) -> None:
+        if self.key:
+            events = answer_of_connect(events, self.key)
         if self._tunnel is None:
             self.deadline = self.connection.session.deadlines.now + self.connection.silence
         super().take(events)
@@ -117,6 +124,9 @@ class Http2ServerStream(Http2Stream):
         """Take the id that the stream has got."""
         self.id = stream_id
         self._has_slot = False
+
+    async def introduced(self) -> None:
+        await self.connection.introduced()
 
     def prioritise(self, priority: Priority | PriorityUpdate) -> None:
         """Pass on what the client says about its stream; on which other it depends means nothing on this connection."""
@@ -158,6 +168,8 @@ class Http2Server(Http2Connection):
         """Streams that have been handed out and are not open yet."""
         self._is_introduced = False
         """The server's SETTINGS have come, so that it does speak HTTP/2."""
+        self._introduction = Queue(session.deadlines)
+        """Those who want to know what the server can do."""
         self._is_retiring = False
         self._is_over = False
         server.http2 = Http2Facts()
@@ -203,6 +215,12 @@ class Http2Server(Http2Connection):
         if self._is_over or not self.engine.free_slots:
             stream.inbox.add([Reset("the server takes no stream any more", REFUSED_STREAM)])
             return
+        if head.upgrade and asks_for_websocket(head):
+            stream.key, head = as_extended_connect(
+                head, self.origin, has_extended=self.engine.peer.has_extended_connect
+            )
+        elif head.protocol and not self.engine.peer.has_extended_connect:
+            raise no_extended_connect()
         stream_id = self.engine.open(self._made_fit(head))
         self._promised_slots -= 1
         stream.opened(stream_id)
@@ -244,8 +262,19 @@ class Http2Server(Http2Connection):
             self._keeper.remember(self.origin, HTTP1)
         stream.take(events)
 
+    async def introduced(self) -> None:
+        """Wait for the server's SETTINGS.
+
+        Raises:
+            PeerError: They do not come in time (504).
+
+        """
+        if not self._is_introduced and not self._is_over:
+            await self._introduction.wait(self.session.settings.first_byte_timeout, "waiting for the server's SETTINGS")
+
     def _settings_changed(self) -> None:
         self._is_introduced = True
+        self._introduction.wake_all()
         self._keeper.has_room(self)
 
     def _going_away(self, goaway: GoAway) -> None:  # noqa: ARG002 - the engine has reset what it will not look at
@@ -291,3 +320,4 @@ class Http2Server(Http2Connection):
         if not self._is_over:
             self._is_over = True
             self._keeper.forget_shared(self)
+            self._introduction.wake_all()

@@ -33,6 +33,7 @@ from midstream.proxy.pool import Pool
 from midstream.proxy.session import Session, Shown
 from midstream.proxy.stepper import Waitable
 from midstream.proxy.streams import Detached, ServerStream
+from midstream.proxy.switched import Switched
 from midstream.proxy.target import Way, join_authority
 from midstream.wire.errors import PeerError
 from midstream.wire.events import Fields
@@ -46,17 +47,6 @@ NO_COMMON_PROTOCOL = "no_application_protocol"
 T = TypeVar("T")
 _OriginKey: TypeAlias = tuple[str, str, int, Via | None, bool, int]
 _log = logging.getLogger("midstream.proxy")
-
-
-class Switched:
-    """The end of HTTP on a connection, or on one of its streams: both sides go on in another protocol."""
-
-    __slots__ = ("from_client", "from_server", "server")
-
-    def __init__(self, server: Server, from_client: Detached, from_server: Detached) -> None:
-        self.server = server
-        self.from_client = from_client
-        self.from_server = from_server
 
 
 class Inside(Protocol):
@@ -394,8 +384,7 @@ class ServerSide:
         self.via = flow.server_conn.via
         self.link = link
 
-    def switch(self, server: Server, from_client: Detached, from_server: Detached) -> None:
-        switched = Switched(server, from_client, from_server)
+    def switch(self, switched: Switched) -> None:
         if self.is_http2:
             self._inside.relay_inner(switched)
         else:

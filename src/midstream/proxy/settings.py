@@ -40,6 +40,10 @@ class Settings(msgspec.Struct, frozen=True):
     http2_mirror_fingerprint: bool
     http2_connections_per_host: int
     server_http2: Literal["mirror", "always", "never"]
+    websocket: bool
+    websocket_ping: Literal["answer", "relay"]
+    websocket_limit: int
+    websocket_idle_timeout: float
 
     @classmethod
     def of(cls, options: Options) -> "Settings":
@@ -74,6 +78,10 @@ class Settings(msgspec.Struct, frozen=True):
             http2_mirror_fingerprint=options.http2_mirror_fingerprint,
             http2_connections_per_host=options.http2_connections_per_host,
             server_http2=options.server_http2,
+            websocket=options.websocket,
+            websocket_ping=options.websocket_ping,
+            websocket_limit=options.websocket_max_message or 0,
+            websocket_idle_timeout=options.websocket_idle_timeout,
         )
 
 

@@ -102,6 +102,14 @@ class ServerStream(Stream, Protocol):
     def detach(self) -> Detached:
         """Give the stream up for a tunnel."""
 
+    async def introduced(self) -> None:
+        """Wait until it is known what the server can do beyond plain requests.
+
+        Raises:
+            PeerError: It does not say so in time (504), or has gone.
+
+        """
+
     def prioritise(self, priority: Priority | PriorityUpdate) -> None:
         """Pass on what the client says about the stream's priority."""
 

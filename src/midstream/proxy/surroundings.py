@@ -7,6 +7,7 @@ from midstream.flow.connection import Via
 from midstream.proxy.link import Link
 from midstream.proxy.origin import Origin
 from midstream.proxy.streams import Detached, ServerStream
+from midstream.proxy.switched import Switched
 from midstream.proxy.target import Way
 
 
@@ -39,7 +40,7 @@ class Surroundings(Protocol):
     def enter_tunnel(self, flow: HTTPFlow, link: Link | None, client: Detached) -> None:
         """Go on with whatever comes through the tunnel."""
 
-    def switch(self, server: Server, from_client: Detached, from_server: Detached) -> None:
+    def switch(self, switched: Switched) -> None:
         """Relay another protocol, after 101 or a CONNECT that a server has accepted."""
 
     def bind_to_client(self) -> None:

@@ -28,6 +28,8 @@ _COMMON: Final = re.compile(
     rb"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|TRACE|PATCH|PROPFIND|PROPPATCH|MKCOL|COPY|MOVE|LOCK|UNLOCK|REPORT|QUERY) "
     rb"(?:/|https?://)|CONNECT [!-~]"
 )
+_SETTINGS: Final = re.compile(rb"\0[\0-\x01].\x04\0\0\0\0\0", re.DOTALL)
+"""The header of a frame of at most 511 bytes: its size, its kind, no flags, stream 0."""
 _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+( ?)")
 _LINE: Final = re.compile(rb"[^\0-\x08\x0a-\x1f\x7f]*")
 _VERSION: Final = re.compile(rb"[ \t]HTTP/\d+(?:\.\d+)?[ \t]*\Z", re.IGNORECASE)
@@ -68,6 +70,11 @@ def sniff(data: bytes | bytearray) -> Kind | None:
     if binary is not None:
         return binary(data)
     return _by_prefix(data)
+
+
+def begins_with_settings(data: bytes | bytearray) -> bool:
+    """Tell whether a server's first bytes are those of HTTP/2: a SETTINGS frame on stream 0 (RFC 9113 §3.4)."""
+    return _SETTINGS.match(data) is not None and int.from_bytes(data[:3], "big") % 6 == 0
 
 
 def _by_prefix(data: bytes | bytearray) -> Kind | None:

@@ -140,10 +140,10 @@ def test_hooks_that_are_never_fired_get_advice(caplog):
     class Old:
         def clientconnect(self, client): ...
 
-        def websocket_message(self, flow): ...
+        def quic_start_client(self, data): ...
 
     hooks_of(Old())
     assert caplog.messages == [
         "Addon old: `clientconnect` will not be called: it is called client_connected.",
-        "Addon old: `websocket_message` will not be called: midstream does not fire this hook yet.",
+        "Addon old: `quic_start_client` will not be called: midstream does not fire this hook yet.",
     ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from midstream.wire.sniff import MAX_BLANK, MAX_LINE, Kind, sniff
+from midstream.wire.sniff import MAX_BLANK, MAX_LINE, Kind, begins_with_settings, sniff
 
 CASES = [
     # TLS
@@ -98,3 +98,20 @@ def test_nothing_is_not_decidable():
 )
 def test_undecided(data):
     assert sniff(data) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (bytes.fromhex("000000040000000000"), True),
+        (bytes.fromhex("000012040000000000") + bytes(18), True),
+        (bytes.fromhex("000005040000000000"), False),  # no whole number of settings
+        (bytes.fromhex("000000040100000000"), False),  # an acknowledgement
+        (bytes.fromhex("000000060000000000"), False),
+        (bytes.fromhex("000000040000000001"), False),
+        (b"* OK IMAP4\r\n", False),
+        (b"", False),
+    ],
+)
+def test_servers_of_http2_begin_with_settings(data, expected):
+    assert begins_with_settings(data) is expected
