@@ -130,8 +130,7 @@ class Reader:
 def written(event: Event) -> bytes:
     """Return an event anew, after the comments and the unknown fields of its `raw`.
 
-    Raises:
-        UsageError: there is a line end in its type or id, or what cannot be UTF-8.
+    Raises `UsageError` for a line end in its type or id, and for what cannot be UTF-8.
     """
     if event.id is not None and "\0" in event.id:
         raise UsageError("the id of a server-sent event has no NUL")

@@ -14,8 +14,7 @@ WEB_TRAILERS = b"\x80\0\0\0\x10grpc-status: 0\r\n"
 def shape(parts):
     """Make parts comparable, however the bytes among them are cut."""
     shaped = []
-    for part in parts:
-        part = str(part) if isinstance(part, PeerError) else part
+    for part in [str(part) if isinstance(part, PeerError) else part for part in parts]:
         if isinstance(part, bytes) and shaped and isinstance(shaped[-1], bytes):
             shaped[-1] += part
         elif part != b"":

@@ -23,7 +23,10 @@ def events(parts):
 def read_each_way(data):
     """Read `data` whole, byte by byte, and cut at every place; it has to be the same."""
     whole = read([data])
-    for pieces in [[data[at : at + 1] for at in range(len(data))], *([data[:at], data[at:]] for at in range(len(data)))]:
+    for pieces in [
+        [data[at : at + 1] for at in range(len(data))],
+        *([data[:at], data[at:]] for at in range(len(data))),
+    ]:
         parts = read(pieces)
         assert events(parts) == events(whole)
         assert raw(parts) == data
