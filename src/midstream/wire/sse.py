@@ -128,7 +128,7 @@ class Reader:
 
 
 def written(event: Event) -> bytes:
-    """Return an event anew, after the comments and the unknown fields of its `raw`.
+    """Return an event anew, with the comments and the unknown fields of its `raw` behind.
 
     Raises `UsageError` for a line end in its type or id, and for what cannot be UTF-8.
     """
@@ -143,12 +143,12 @@ def written(event: Event) -> bytes:
         if TEXT_LINE_END.search(value):
             raise UsageError(f"the {name} of a server-sent event has no line end: {value!r}")
     fields += [("data", line) for line in TEXT_LINE_END.split(event.data)]
-    lines = [line for line in LINE_END.split(event.raw.removeprefix(BOM)) if line and not _is_known(line)]
+    kept = [line for line in LINE_END.split(event.raw.removeprefix(BOM)) if line and not _is_known(line)]
     try:
-        lines += [f"{name}: {value}".encode("utf-8", "surrogateescape") for name, value in fields]
+        lines = [f"{name}: {value}".encode("utf-8", "surrogateescape") for name, value in fields]
     except UnicodeEncodeError as error:
         raise UsageError(f"a server-sent event is UTF-8: {error}") from error
-    return b"\n".join([*lines, b"", b""])
+    return b"\n".join([*lines, *kept, b"", b""])
 
 
 def _is_known(line: bytes) -> bool:

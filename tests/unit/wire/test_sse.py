@@ -132,7 +132,7 @@ def test_events_are_written():
 def test_comments_and_unknown_fields_of_an_edited_event_are_kept():
     (event,) = read([BOM + b"colour: blue\r\ndata: a\r\n: why\r\n\r\n"])
     event.data = "b"
-    assert written(event) == b"colour: blue\n: why\ndata: b\n\n"
+    assert written(event) == b"data: b\ncolour: blue\n: why\n\n"
 
 
 @pytest.mark.parametrize(
