@@ -18,7 +18,7 @@ def test_messages_compare_and_show_themselves():
     assert repr(message) == "-> b'abc'"
     assert repr(GrpcMessage(False, b"abc")) == "<- b'abc'"
     assert message == GrpcMessage(True, b"abc", timestamp=1.0)
-    assert message != GrpcMessage(True, b"abd", timestamp=1.0)
+    assert message != GrpcMessage(True, b"xyz", timestamp=1.0)
     assert message != "abc"
     assert GrpcMessage(True, b"").timestamp > 1
 
