@@ -1,11 +1,13 @@
 """Hooks of the messages inside bodies: gRPC messages and server-sent events, edited, dropped, held and only looked at."""
 
 import gzip
+import random
 import tracemalloc
 
 import pytest
 
 from midstream.addon import observe
+from midstream.flow import recoding
 from midstream.proxy.stepper import Signal
 
 GET = b"GET http://a/x HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -245,6 +247,15 @@ def test_without_a_listener_nothing_is_taken_apart(play, tape):
     assert tape.flow.sse_events == []
 
 
+def test_a_listener_of_the_other_kind_does_not_count(play, tape):
+    class OnlyGrpc:
+        grpc_message = Listens.grpc_message
+
+    client, server = begin(play(addons=[OnlyGrpc(), tape]))
+    server.sends(chunk(b"data: a"))
+    assert unchunked(client.received()) == b"data: a"
+
+
 def test_other_bodies_are_not_taken_apart(play):
     looks = Looks()
     client, server = begin(play(addons=[looks]), EVENTS.replace(b"text/event-stream", b"text/plain"))
@@ -253,16 +264,84 @@ def test_other_bodies_are_not_taken_apart(play):
     assert looks.seen == []
 
 
-def test_a_compressed_stream_goes_on_unread_and_the_flow_says_so(play, tape):
+# Compressed streams.
+
+
+def coded_events(coding):
+    return EVENTS.replace(b"Transfer", b"Content-Encoding: " + coding.encode() + b"\r\nTransfer")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+def test_events_of_a_compressed_stream_are_told_and_its_bytes_go_on(play, tape, coding):
+    looks = Looks()
+    client, server = begin(play(addons=[looks, tape]), coded_events(coding))
+    encoder, sent = recoding.encoder(coding), b""
+    for number in range(3):
+        piece = encoder.encode(b"data: %d\n\n" % number)
+        sent += piece
+        server.sends(chunk(piece))
+        assert unchunked(client.received()) == piece
+        assert [event.data for event in looks.seen] == ["0", "1", "2"][: number + 1]
+    end = encoder.finish()
+    server.sends((chunk(end) if end else b"") + END)
+    assert unchunked(client.received()) == end + b"END"
+    assert tape.flow.response.raw_content == sent + end
+    assert tape.flow.annotations == []
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+def test_events_of_a_compressed_stream_are_edited(play, coding):
+    client, server = begin(play(addons=[Listens(lambda event: setattr(event, "data", "new"))]), coded_events(coding))
+    encoder, decode = recoding.encoder(coding), recoding.decoder(coding)
+    for data in (b"data: a\n\n", b": ping\ndata: b\n\n"):
+        server.sends(chunk(encoder.encode(data)))
+        assert b"".join(decode(unchunked(client.received()))).endswith(b"data: new\n\n")
+    server.sends(chunk(encoder.finish() or encoder.encode(b"x")) + END)
+    received = unchunked(client.received())
+    assert received.endswith(b"END")
+    list(decode(received.removesuffix(b"END")))
+
+
+def test_a_broken_compressed_stream_goes_on_where_nobody_edits(play, tape):
+    looks = Looks()
+    client, server = begin(play(addons=[looks, tape]), coded_events("gzip"))
+    good = recoding.encoder("gzip").encode(b"data: a\n\n")
+    for piece in (good, b"\xff\xff\xff\xff", b"more"):
+        server.sends(chunk(piece))
+        assert unchunked(client.received()) == piece
+    assert [event.data for event in looks.seen] == ["a"]
+    (note,) = tape.flow.annotations
+    assert note.message.startswith("the body is not valid gzip")
+
+
+def test_a_broken_compressed_stream_ends_where_somebody_edits(play, tape):
+    client, server = begin(play(addons=[Listens(), tape]), coded_events("gzip"))
+    server.sends(chunk(b"no gzip"))
+    assert client.is_closed
+    assert tape.flow.error.msg.startswith("the server's response cannot be relayed: the body is not valid gzip")
+
+
+def test_a_slow_reader_of_a_compressed_stream_is_waited_for(play):
+    client, server = begin(play(addons=[Listens()]), coded_events("gzip"))
+    client.transport.reads_slowly = True
+    event = b"data: " + random.Random(1).randbytes(100_000).hex().encode() + b"\n\n"
+    server.sends(chunk(gzip.compress(event * 2)))
+    decode = recoding.decoder("gzip")
+    for _ in range(2):
+        assert b"".join(decode(unchunked(client.received()))) == event
+
+
+@pytest.mark.parametrize("coding", ["compress", "gzip, br"])
+def test_a_stream_in_other_codings_goes_on_unread_and_the_flow_says_so(play, tape, coding):
     listens = Listens()
-    client, server = begin(
-        play(addons=[listens, tape]), EVENTS.replace(b"Transfer", b"Content-Encoding: gzip\r\nTransfer")
-    )
-    body = gzip.compress(b"data: a\n\n")
-    server.sends(chunk(body))
-    assert unchunked(client.received()) == body
+    client, server = begin(play(addons=[listens, tape]), coded_events(coding))
+    server.sends(chunk(b"anything"))
+    assert unchunked(client.received()) == b"anything"
     assert listens.seen == []
-    assert [note.message for note in tape.flow.annotations] == ["messages in gzip are not read"]
+    assert [note.message for note in tape.flow.annotations] == [f"messages in {coding} are not read"]
+
+
+# Bounds.
 
 
 def test_an_endless_stream_needs_no_endless_memory(play, tape):

@@ -12,9 +12,10 @@ from midstream.flow import Annotation, Error, Headers, HTTPFlow, Message, Reques
 from midstream.flow.connection import Via
 from midstream.hooks.table import Handler, Handlers, dispatch
 from midstream.proxy.bodies import check_size, collect, forward, reason_to_hold, send_end
+from midstream.proxy.conversation import Conversation
 from midstream.proxy.failure import ClientLeft, Failed, client_failure, server_failure
 from midstream.proxy.heads import asks_for_h2c, request_head, response_head, set_host
-from midstream.proxy.messages import AnyBody, Conversation
+from midstream.proxy.messages import MessageBody, message_body
 from midstream.proxy.origin import Origin
 from midstream.proxy.refusal import refuse
 from midstream.proxy.session import Session
@@ -273,7 +274,7 @@ class Exchange:
             server.send(out, Data(content))
             send_end(server, request)
 
-    async def _stream_request(self, server: ServerStream, inside: AnyBody | None) -> None:
+    async def _stream_request(self, server: ServerStream, inside: MessageBody | None) -> None:
         """Forward the request body as it comes."""
         request, rewrite = self.flow.request, inside.rewrite if inside is not None else None
         end = await forward(self._client.inbox, server, request, self._to_stream or (), self._settings, 413, rewrite)
@@ -338,7 +339,7 @@ class Exchange:
             return
         await self._relay_body(came, response, inside)
 
-    async def _relay_body(self, came: ResponseHead, response: Response, inside: AnyBody | None) -> None:
+    async def _relay_body(self, came: ResponseHead, response: Response, inside: MessageBody | None) -> None:
         """Relay a response whose body is still coming: held back for the hooks, or as it comes."""
         assert self._server is not None
         flow, settings, inbox = self.flow, self._settings, self._server.inbox
@@ -425,14 +426,14 @@ class Exchange:
         server, self._server = self._server, None
         self._around.switch(server.server, self._client.detach(), server.detach())
 
-    def _messages_in(self, message: Message, sink: Stream) -> AnyBody | None:
+    def _messages_in(self, message: Message, sink: Stream) -> MessageBody | None:
         """Return what tells hooks of the messages inside a body; None if nobody listens, or a script rewrites the body."""
         hooks = self._hooks
         if not (hooks.grpc_message or hooks.sse_event) or callable(message.stream):
             return None
         if self._conversation is None:
             self._conversation = Conversation(self._session, self.flow, self._tell)
-        return self._conversation.body(message, sink)
+        return message_body(self._conversation, message, sink)
 
     # Ends.
 
