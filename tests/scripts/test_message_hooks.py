@@ -227,6 +227,21 @@ def test_a_failing_hook_lets_the_event_pass(play, caplog):
     assert "failed in sse_event" in caplog.text
 
 
+def test_whoever_listens_now_is_told(play):
+    before, after = Listens(), Listens(lambda event: setattr(event, "data", "new"))
+    after.name = "after"
+    scenario = play(addons=[before])
+    client, server = begin(scenario)
+    server.sends(chunk(b"data: a\n\n"))
+    scenario.addons.add(after)
+    scenario.addons.remove(before)
+    server.sends(chunk(b"data: b\n\n"))
+    scenario.addons.remove(after)
+    server.sends(chunk(b"data: c\n\n"))
+    assert unchunked(client.received()) == b"data: a\n\ndata: new\n\ndata: c\n\n"
+    assert len(before.seen) == len(after.seen) == 1
+
+
 def test_a_callable_of_a_script_takes_the_place_of_the_hooks(play):
     class Upper(Listens):
         def responseheaders(self, flow):

@@ -29,15 +29,20 @@ class Conversation:
         """Leave a remark on the flow."""
         self.flow.annotations.append(Annotation(remark, reference))
 
-    async def tell(self, handlers: Handlers, message: GrpcMessage | ServerSentEvent, size: int) -> None:
-        """Record a message and call its hook. The other direction waits meanwhile, so that the last stays the last."""
+    async def tell(self, message: GrpcMessage | ServerSentEvent, size: int) -> None:
+        """Record a message and call its hook, with whoever listens now: scripts are reloaded while a stream goes on.
+
+        The other direction waits meanwhile, so that the last of the record stays the last.
+        """
         while self._is_telling:
             self._waiting = Signal()
             await self._waiting
         self._is_telling = True
         if type(message) is GrpcMessage:
+            handlers = self.session.hooks.grpc_message
             self._keep(self.flow.grpc_messages, message, size)
         else:
+            handlers = self.session.hooks.sse_event
             self._keep(self.flow.sse_events, message, size)
         await self._tell(handlers)  # what this raises ends the exchange, and so whoever waits for a turn
         self._is_telling = False

@@ -82,7 +82,6 @@ class PlainBody(Generic[Part]):
         self._conversation = conversation
         self._time = conversation.session.time
         self._reader: Reader[Part] = reader
-        self._handlers = handlers
         self._sink = sink
         self._is_request = message is conversation.flow.request
 
@@ -130,7 +129,7 @@ class GrpcBody(PlainBody[grpc.Frame]):
             return
         is_compressed = bool(part.flags & grpc.COMPRESSED)
         told = GrpcMessage(self._is_request, part.content, is_compressed, self._encoding, self._time())
-        await self._conversation.tell(self._handlers, told, len(part.content))
+        await self._conversation.tell(told, len(part.content))
         if not self.may_edit:
             await self._send(part.written())
         elif not told.dropped:
@@ -146,7 +145,7 @@ class EventStream(PlainBody[sse.Event]):
 
     async def _take(self, part: sse.Event) -> None:
         told = ServerSentEvent(part.data, part.event, part.id, part.retry, part.raw, self._time())
-        await self._conversation.tell(self._handlers, told, len(part.raw))
+        await self._conversation.tell(told, len(part.raw))
         if told.dropped and self.may_edit:
             return
         out = sse.Event(told.data, told.event, told.id, told.retry, part.raw)
