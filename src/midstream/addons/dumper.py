@@ -43,9 +43,12 @@ class Dumper:
             self._printer = Printer(stream, ctx.master.shutdown)
         detail = ctx.options.flow_detail
         text = FlowText(detail=detail, is_coloured=is_coloured(stream), shows_host=ctx.options.showhost)
-        flows = FlowPrinter(self._printer, text, chosen)
-        wants_messages = detail >= 3 or chosen.needs_body
-        return [flows, MessagePrinter(self._printer, text, chosen)] if wants_messages else [flows]
+        parts: list[object] = [FlowPrinter(self._printer, text, chosen)]
+        if detail >= 3 or chosen.needs_body:
+            parts.append(TcpMessagePrinter(self._printer, text, chosen))
+        if detail >= 3:
+            parts.append(HttpMessagePrinter(self._printer, text, chosen))
+        return parts
 
 
 @observe
@@ -81,10 +84,10 @@ class FlowPrinter:
 
 
 @observe
-class MessagePrinter:
+class TcpMessagePrinter:
     """Prints TCP messages as they come. Apart, because connections that nobody looks into are relayed faster."""
 
-    name = "dumper-messages"
+    name = "dumper-tcp-messages"
 
     def __init__(self, printer: Printer, text: FlowText, chosen: Filter) -> None:
         self._printer = printer
@@ -94,6 +97,26 @@ class MessagePrinter:
     def tcp_message(self, flow: TCPFlow) -> None:
         if self._text.detail >= 3 and self._chosen(flow):
             self._printer.put(self._text.tcp_message(flow, flow.messages[-1]))
+
+
+@observe
+class HttpMessagePrinter:
+    """Prints gRPC messages and server-sent events as they come. Apart for the same reason."""
+
+    name = "dumper-http-messages"
+
+    def __init__(self, printer: Printer, text: FlowText, chosen: Filter) -> None:
+        self._printer = printer
+        self._text = text
+        self._chosen = chosen
+
+    def grpc_message(self, flow: HTTPFlow) -> None:
+        if self._chosen(flow):
+            self._printer.put(self._text.grpc_message(flow, flow.grpc_messages[-1]))
+
+    def sse_event(self, flow: HTTPFlow) -> None:
+        if self._chosen(flow):
+            self._printer.put(self._text.sse_event(flow, flow.sse_events[-1]))
 
 
 def is_coloured(stream: TextIO) -> bool:

@@ -9,12 +9,15 @@ from midstream.addon import (
     Body,
     Connection,
     Flow,
+    GrpcCall,
+    GrpcMessage,
     Headers,
     HTTPFlow,
     Message,
     Request,
     Response,
     Server,
+    ServerSentEvent,
     TCPFlow,
     TCPMessage,
 )
@@ -53,10 +56,30 @@ class FlowText:
             lines.append("")
         return "\n".join(lines) + "\n"
 
+    def grpc_message(self, flow: HTTPFlow, message: GrpcMessage) -> str:
+        """Return one message of a gRPC call."""
+        call = flow.grpc
+        name = f"{call.service}/{call.method}" if call is not None else ""
+        try:
+            data, problem = message.data, ""
+        except ValueError as error:
+            data, problem = message.content, str(error)
+        lines = [self._message_line(flow, f"grpc {name}", from_client=message.from_client)]
+        lines += self._content(data)
+        if problem:
+            lines.append(self._style(f"    ({harmless.line(problem)})", "yellow"))
+        return "\n".join(lines) + "\n"
+
+    def sse_event(self, flow: HTTPFlow, event: ServerSentEvent) -> str:
+        """Return one event of an event stream."""
+        what = f"event {event.event or 'message'}" + (f" {event.id}" if event.id else "")
+        lines = [self._message_line(flow, what, from_client=False)]
+        lines += self._content(event.data.encode("utf-8", "surrogateescape"))
+        return "\n".join(lines) + "\n"
+
     def tcp_message(self, flow: TCPFlow, message: TCPMessage) -> str:
         """Return one message of a TCP flow."""
-        arrow = "->" if message.from_client else "<-"
-        lines = [f"{address(flow.client_conn.peername)} {arrow} tcp {arrow} {server_address(flow.server_conn)}"]
+        lines = [self._message_line(flow, "tcp", from_client=message.from_client)]
         lines += self._content(message.content)
         return "\n".join(lines) + "\n"
 
@@ -74,6 +97,11 @@ class FlowText:
 
     # One line.
 
+    def _message_line(self, flow: Flow, what: str, *, from_client: bool) -> str:
+        arrow = "->" if from_client else "<-"
+        client, server = address(flow.client_conn.peername), server_address(flow.server_conn)
+        return f"{client} {arrow} {harmless.line(what)} {arrow} {server}"
+
     def _summary(self, flow: HTTPFlow) -> str:
         request = flow.request
         method = harmless.line(request.method) or "(unreadable request)"
@@ -90,6 +118,8 @@ class FlowText:
             parts.append(self._style(harmless.line(request.http_version), "bright_black"))
         if flow.response is not None:
             parts.append(f"<< {self._status(flow.response)} {size_of(flow.response)}")
+            if (call := flow.grpc) is not None and call.status is not None:
+                parts.append(self._grpc_status(call, call.status))
         if flow.error is not None:
             parts.append(self._style(f"<< {harmless.line(flow.error.msg)}", "red"))
         return " ".join(part for part in parts if part)
@@ -105,6 +135,11 @@ class FlowText:
         colour: Colour = "red" if code >= 400 else "yellow" if code >= 300 else "green" if code >= 200 else "blue"
         version = "" if response.http_version == "HTTP/1.1" else f"{harmless.line(response.http_version)} "
         return f"{version}{self._style(f'{code} {harmless.line(response.reason)}'.rstrip(), colour)}"
+
+    def _grpc_status(self, call: GrpcCall, status: int) -> str:
+        said = f": {call.message}" if call.message else ""
+        text = harmless.line(f"grpc-status {status} {call.status_name}".rstrip() + said)
+        return self._style(text, "red" if status else "green")
 
     # More.
 

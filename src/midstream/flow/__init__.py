@@ -5,12 +5,14 @@ from midstream.flow.body import Body, BodyState
 from midstream.flow.certificate import Cert
 from midstream.flow.connection import Client, Connection, ConnectionState, ModeName, ProxyMode, Server
 from midstream.flow.flow import ControlException, Error, Flow
+from midstream.flow.grpc import GrpcCall, GrpcMessage
 from midstream.flow.headers import Headers
 from midstream.flow.http import HTTPFlow
 from midstream.flow.message import Message
 from midstream.flow.multidict import MultiDict, MultiDictView
 from midstream.flow.request import Request
 from midstream.flow.response import Response
+from midstream.flow.sse import ServerSentEvent
 from midstream.flow.tcp import TCPFlow, TCPMessage
 from midstream.flow.udp import UDPFlow, UDPMessage
 from midstream.flow.websocket import Opcode, WebSocketControl, WebSocketData, WebSocketMessage
@@ -26,6 +28,8 @@ __all__ = [
     "ControlException",
     "Error",
     "Flow",
+    "GrpcCall",
+    "GrpcMessage",
     "HTTPFlow",
     "Headers",
     "Message",
@@ -37,6 +41,7 @@ __all__ = [
     "Request",
     "Response",
     "Server",
+    "ServerSentEvent",
     "TCPFlow",
     "TCPMessage",
     "UDPFlow",

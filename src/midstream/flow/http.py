@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from midstream.flow.flow import ControlException, Flow
+from midstream.flow.grpc import GrpcCall, GrpcMessage
 from midstream.flow.headers import Headers
 from midstream.flow.message import Message
 from midstream.flow.request import Request
 from midstream.flow.response import Response
+from midstream.flow.sse import ServerSentEvent
 from midstream.flow.websocket import WebSocketData
 
 __all__ = ["HTTPFlow", "Headers", "Message", "Request", "Response"]
@@ -33,7 +35,11 @@ class HTTPFlow(Flow):
     """The number of the client's HTTP/2 stream; None on other versions."""
     server_stream_id: int | None = None
     """The same of the stream to the server."""
+    messages_forgotten: int = 0
+    """How many of the oldest of `grpc_messages` and `sse_events` were let go, so that an endless stream needs no endless memory."""
     _informational: list[Response] | None = None
+    _grpc_messages: list[GrpcMessage] | None = None
+    _sse_events: list[ServerSentEvent] | None = None
 
     @property
     def informational(self) -> list[Response]:
@@ -59,6 +65,33 @@ class HTTPFlow(Flow):
         self.on_inject(to_client, data, isinstance(content, str) if is_text is None else is_text)
 
     @property
+    def grpc_messages(self) -> list[GrpcMessage]:
+        """The latest gRPC messages of both directions, as far as a hook listened for them."""
+        if self._grpc_messages is None:
+            self._grpc_messages = []
+        return self._grpc_messages
+
+    @grpc_messages.setter
+    def grpc_messages(self, value: list[GrpcMessage]) -> None:
+        self._grpc_messages = value
+
+    @property
+    def sse_events(self) -> list[ServerSentEvent]:
+        """The latest server-sent events, as far as a hook listened for them."""
+        if self._sse_events is None:
+            self._sse_events = []
+        return self._sse_events
+
+    @sse_events.setter
+    def sse_events(self, value: list[ServerSentEvent]) -> None:
+        self._sse_events = value
+
+    @property
+    def grpc(self) -> GrpcCall | None:
+        """What was called and came of it, as the heads and trailers have it now; None if this is no gRPC."""
+        return GrpcCall.of(self.request, self.response)
+
+    @property
     def timestamp_start(self) -> float:
         """When the request began."""
         return self.request.timestamp_start
@@ -76,6 +109,9 @@ class HTTPFlow(Flow):
             "informational": [response.get_state() for response in self._informational or ()],
             "stream_id": self.stream_id,
             "server_stream_id": self.server_stream_id,
+            "grpc_messages": [message.get_state() for message in self._grpc_messages or ()],
+            "sse_events": [event.get_state() for event in self._sse_events or ()],
+            "messages_forgotten": self.messages_forgotten,
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
@@ -86,3 +122,6 @@ class HTTPFlow(Flow):
         self.stream_id = state.get("stream_id")
         self.server_stream_id = state.get("server_stream_id")
         self.informational = [Response.from_state(saved) for saved in state.get("informational", ())]
+        self.grpc_messages = [GrpcMessage.from_state(saved) for saved in state.get("grpc_messages", ())]
+        self.sse_events = [ServerSentEvent.from_state(saved) for saved in state.get("sse_events", ())]
+        self.messages_forgotten = state.get("messages_forgotten", 0)

@@ -104,6 +104,8 @@ HOOKS: tuple[Hook, ...] = (
         ("request", HTTP, "The request is complete; setting `flow.response` answers it here."),
         ("informational", HTTP, "A 1xx response is about to be relayed: the last of `flow.informational`."),
         ("responseheaders", HTTP, "The head of the response is there, its body is not."),
+        ("grpc_message", HTTP, "A gRPC message is about to go on, either way: the last of `flow.grpc_messages`."),
+        ("sse_event", HTTP, "A server-sent event is about to go on: the last of `flow.sse_events`."),
         ("response", HTTP, "The response is complete."),
         ("error", HTTP, "The flow failed: `flow.error`. Either this or `response` fires."),
     ),

@@ -80,6 +80,8 @@ class HookTable:
     request: Handlers
     informational: Handlers
     responseheaders: Handlers
+    grpc_message: Handlers
+    sse_event: Handlers
     response: Handlers
     error: Handlers
     websocket_start: Handlers

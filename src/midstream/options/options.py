@@ -191,6 +191,9 @@ class MessageOptions(OptionStore):
     )
     body_size_limit: Size | None = option(None, "Refuse messages with larger bodies: 413 or 502.", metavar="SIZE")
     body_memory: Size = option(1 << 20, "How much of one body is kept in memory.", metavar="SIZE")
+    stream_messages_kept: int = option(
+        1000, "How many gRPC messages or server-sent events of one flow are kept in memory.", lowest=1
+    )
 
 
 class LimitOptions(OptionStore):

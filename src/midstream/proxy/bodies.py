@@ -1,6 +1,7 @@
 """Bodies on their way: collected whole where somebody may change them, else forwarded as they come."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 from midstream.errors import UsageError
 from midstream.flow import Body, Headers, Message
@@ -11,6 +12,9 @@ from midstream.wire.events import END, Data, End, Event, Trailers
 
 NEVER_HELD = ("text/event-stream", "application/grpc")
 """Content types whose bodies go on for as long as both sides like."""
+
+Rewrite: TypeAlias = Callable[[bytes], Awaitable[None]]
+"""Gets the pieces of a body, a last empty one at the end, and writes what goes on instead."""
 
 
 class Collected:
@@ -61,18 +65,26 @@ async def collect(inbox: Inbox, message: Message, settings: Settings, status: in
 
 
 async def forward(
-    inbox: Inbox, sink: Stream, message: Message, pieces: Sequence[bytes], settings: Settings, status: int
+    inbox: Inbox,
+    sink: Stream,
+    message: Message,
+    pieces: Sequence[bytes],
+    settings: Settings,
+    status: int,
+    rewrite: Rewrite | None = None,
 ) -> Event:
     """Write a body to `sink` as it comes, after the `pieces` already read; return the event that ended it.
 
     A copy is kept in the message as far as the settings allow. Trailers and the end are written too.
     """
     message.body = body = Body(settings.body_memory, settings.store_streamed_bodies)
-    rewrite = rewriter(message)
+    rewrite = rewriter(message, sink) or rewrite
     for data in pieces:
         body.append(data)
-        for piece in rewrite(data) if rewrite is not None else (data,):
-            sink.send(Data(piece))
+        if rewrite is None:
+            sink.send(Data(data))
+        else:
+            await rewrite(data)
     while True:
         if not inbox.events:
             if sink.is_full:
@@ -86,16 +98,15 @@ async def forward(
                 check_size(body.size, settings, status)
             if rewrite is None:
                 sink.send(event)
-            else:
-                for piece in rewrite(event.data):
-                    sink.send(Data(piece))
+            elif event.data:
+                await rewrite(event.data)
         elif type(event) is Trailers:
             message.trailers = Headers.wrap(event.headers)
         else:
             break
     if type(event) is End:
-        for piece in rewrite(b"") if rewrite is not None else ():
-            sink.send(Data(piece))
+        if rewrite is not None:
+            await rewrite(b"")
         send_end(sink, message)
     return event
 
@@ -107,17 +118,19 @@ def send_end(sink: Stream, message: Message) -> None:
     sink.send(END)
 
 
-def rewriter(message: Message) -> Callable[[bytes], Iterable[bytes]] | None:
-    """Return what makes the pieces to send out of each piece that came; None if they go on as they are."""
+def rewriter(message: Message, sink: Stream) -> Rewrite | None:
+    """Return what has a script's callable rewrite the body; None if there is none."""
     script = message.stream
     if not callable(script):
         return None
 
-    def rewrite(data: bytes) -> Iterable[bytes]:
+    async def rewrite(data: bytes) -> None:
         try:
             result = script(data)
-            return (result,) if isinstance(result, bytes) else tuple(bytes(memoryview(piece)) for piece in result)
+            pieces = (result,) if isinstance(result, bytes) else [bytes(memoryview(piece)) for piece in result]
         except Exception as error:  # a script's own function: whatever it raises ends this flow and no other
             raise UsageError(f"the callable in {type(message).__name__}.stream failed: {error!r}") from error
+        for piece in pieces:
+            sink.send(Data(piece))
 
     return rewrite

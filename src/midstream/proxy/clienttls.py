@@ -76,7 +76,7 @@ def _choices(session: Session, side: ServerSide) -> tuple[bytes, ...]:
     Any version of HTTP can face any other, so a client that does not speak what its server speaks is met in its own (H2-35).
     """
     known = side.known_alpn
-    ours = ANY_HTTP if known in {None, HTTP2[0]} else HTTP1 + HTTP2
+    ours: tuple[bytes, ...] = ANY_HTTP if known in {None, HTTP2[0]} else HTTP1 + HTTP2
     if not session.settings.http2:
         ours = HTTP1
     if known is not None and known not in ANY_HTTP:

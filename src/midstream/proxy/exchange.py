@@ -8,18 +8,20 @@ hooks, and the pool. While a request body streams, a second coroutine forwards i
 from collections.abc import Iterable
 
 from midstream.errors import UsageError
-from midstream.flow import Annotation, Error, Headers, HTTPFlow, Request, Response, Server, WebSocketData
+from midstream.flow import Annotation, Error, Headers, HTTPFlow, Message, Request, Response, Server, WebSocketData
 from midstream.flow.connection import Via
 from midstream.hooks.table import Handler, Handlers, dispatch
 from midstream.proxy.bodies import check_size, collect, forward, reason_to_hold, send_end
+from midstream.proxy.conversation import Conversation
 from midstream.proxy.failure import ClientLeft, Failed, client_failure, server_failure
 from midstream.proxy.heads import asks_for_h2c, request_head, response_head, set_host
+from midstream.proxy.messages import MessageBody, message_body
 from midstream.proxy.opened import accept, offer
 from midstream.proxy.origin import Origin
 from midstream.proxy.refusal import refuse
 from midstream.proxy.session import Session
 from midstream.proxy.stepper import Signal, Step
-from midstream.proxy.streams import ClientStream, ServerStream
+from midstream.proxy.streams import ClientStream, ServerStream, Stream
 from midstream.proxy.surroundings import Surroundings
 from midstream.proxy.switched import Switched
 from midstream.proxy.target import Target, named_host, resolve
@@ -50,6 +52,8 @@ class Exchange:
     """What the request asks for, if that is a WebSocket connection."""
     _held: tuple[Signal[None], ...] = ()
     """What they wait for, if the flow is intercepted."""
+    _conversation: Conversation | None = None
+    """The messages inside the bodies, if hooks are told of them."""
 
     def __init__(self, session: Session, around: Surroundings, client: ClientStream, head: RequestHead) -> None:
         self.head = head
@@ -259,9 +263,11 @@ class Exchange:
             via is not None and via[0] != "socks5" and self._target.scheme == "http" and not server.origin.is_tunnelled
         )
         if self._to_stream is not None:
-            size = None if callable(request.stream) else head.body_size
+            inside = self._messages_in(request, server)
+            may_grow = callable(request.stream) or (inside is not None and inside.may_edit)
+            size = None if may_grow else head.body_size
             server.send(request_head(request, head, self._target, size, is_for_parent=is_for_parent))
-            self._upload = Step(self._stream_request(server), self._upload_ended)
+            self._upload = Step(self._stream_request(server, inside), self._upload_ended)
             self._upload.start()
             return
         content = None
@@ -277,10 +283,10 @@ class Exchange:
             server.send(out, Data(content))
             send_end(server, request)
 
-    async def _stream_request(self, server: ServerStream) -> None:
+    async def _stream_request(self, server: ServerStream, inside: MessageBody | None) -> None:
         """Forward the request body as it comes."""
-        request = self.flow.request
-        end = await forward(self._client.inbox, server, request, self._to_stream or (), self._settings, 413)
+        request, rewrite = self.flow.request, inside.rewrite if inside is not None else None
+        end = await forward(self._client.inbox, server, request, self._to_stream or (), self._settings, 413, rewrite)
         if type(end) is not End:
             raise client_failure(end)
         server.await_answer()
@@ -328,7 +334,8 @@ class Exchange:
                 self._send_response(None)
                 return
         assert self._server is not None
-        whole = self._server.inbox.take_whole() if not response.stream else None
+        inside = self._messages_in(response, self._client) if came.body_size != 0 else None
+        whole = self._server.inbox.take_whole() if not response.stream and inside is None else None
         if settings.body_size_limit:
             check_size(came.body_size if whole is None else len(whole.data), settings, 502)
         if whole is not None:
@@ -339,9 +346,9 @@ class Exchange:
                 await self._tell(hooks.response)
             self._send_response(came, whole)
             return
-        await self._relay_body(came, response)
+        await self._relay_body(came, response, inside)
 
-    async def _relay_body(self, came: ResponseHead, response: Response) -> None:
+    async def _relay_body(self, came: ResponseHead, response: Response, inside: MessageBody | None) -> None:
         """Relay a response whose body is still coming: held back for the hooks, or as it comes."""
         assert self._server is not None
         flow, settings, inbox = self.flow, self._settings, self._server.inbox
@@ -362,10 +369,12 @@ class Exchange:
                 return
             flow.held_back = held_before
             pieces = got.pieces
-        size = None if callable(response.stream) and came.body_size else came.body_size
+        may_grow = callable(response.stream) or (inside is not None and inside.may_edit)
+        size = None if may_grow and came.body_size else came.body_size
         self._client.send(response_head(response, came, size))
         self._is_answered = True
-        end = await forward(inbox, self._client, response, pieces, settings, 502)
+        rewrite = inside.rewrite if inside is not None else None
+        end = await forward(inbox, self._client, response, pieces, settings, 502, rewrite)
         self._end_response(end, response)
         if self._hooks.response:
             await self._tell(self._hooks.response)
@@ -443,6 +452,15 @@ class Exchange:
             flow.live = False
             flow.on_release = None
         self._around.switch(Switched(flow, server.server, self._client.detach(), server.detach(), opened))
+
+    def _messages_in(self, message: Message, sink: Stream) -> MessageBody | None:
+        """Return what tells hooks of the messages inside a body; None if nobody listens, or a script rewrites the body."""
+        hooks = self._hooks
+        if not (hooks.grpc_message or hooks.sse_event) or callable(message.stream):
+            return None
+        if self._conversation is None:
+            self._conversation = Conversation(self._session, self.flow, self._tell)
+        return message_body(self._conversation, message, sink)
 
     # Ends.
 

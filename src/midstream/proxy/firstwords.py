@@ -105,7 +105,9 @@ class FirstWords:
         reader.wait(either)
         if not link.reader.is_ready:
             await link.reader.wait(either)
-        return not reader.is_ready and not _introduces_http2(link)
+        if _introduces_http2(link):
+            return False
+        return not reader.is_ready
 
     async def _speaks_within(self, seconds: float, reader: ByteReader) -> bool:
         """Give the client a while to say something (more); one that does not may be waiting for an answer."""

@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True):
     body_memory: int
     body_size_limit: int
     store_streamed_bodies: bool
+    stream_messages_kept: int
     keep_host_header: bool
     max_pool_idle_per_host: int
     max_connections_per_client: int
@@ -67,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True):
             body_memory=options.body_memory or 0,
             body_size_limit=options.body_size_limit or 0,
             store_streamed_bodies=options.store_streamed_bodies,
+            stream_messages_kept=options.stream_messages_kept,
             keep_host_header=options.keep_host_header,
             max_pool_idle_per_host=options.max_pool_idle_per_host,
             max_connections_per_client=options.max_connections_per_client,

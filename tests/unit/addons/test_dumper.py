@@ -155,6 +155,26 @@ def test_tcp_messages_from_detail_3_on(dump):
     )
 
 
+def test_messages_inside_bodies_from_detail_3_on(dump):
+    events = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9\r\n\r\ndata: a\n\n"
+    call = b"POST http://a.test/S/M HTTP/1.1\r\nHost: a.test\r\nContent-Type: application/grpc\r\nContent-Length: 6\r\n\r\n"
+    for detail, is_shown in ((2, False), (3, True)):
+        made = dump(flow_detail=detail)
+        assert bool(made.proxy.hooks.sse_event) is bool(made.proxy.hooks.grpc_message) is is_shown
+        made.fetch(answer=events)
+        made.fetch(request=call + b"\0\0\0\0\x01b")
+        assert ("127.0.0.1:50000 <- event message <- a.test:80\n\n    a\n" in made.printed) is is_shown
+        assert ("127.0.0.1:50000 -> grpc S/M -> a.test:80\n\n    b\n" in made.printed) is is_shown
+
+
+def test_messages_inside_bodies_are_printed_if_the_filter_wants_them(dump):
+    made = dump(flow_detail=3, dumper_filter="~d b.test")
+    made.fetch(answer=b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9\r\n\r\ndata: a\n\n")
+    call = b"POST http://a.test/S/M HTTP/1.1\r\nHost: a.test\r\nContent-Type: application/grpc\r\nContent-Length: 5\r\n\r\n"
+    made.fetch(request=call + b"\0\0\0\0\0")
+    assert made.printed == ""
+
+
 def test_tcp_messages_are_kept_for_a_filter_of_bodies(dump):
     made = dump("reverse:tcp://db.test:5432", dumper_filter="~b select")
     for sent in (b"select 1;", b"begin;"):

@@ -3,7 +3,19 @@ import gzip
 import pytest
 
 from midstream.addons.flowtext import FlowText, connection_facts, human_size, times
-from midstream.flow import Annotation, Body, Client, Error, Headers, Response, Server, TCPFlow, TCPMessage
+from midstream.flow import (
+    Annotation,
+    Body,
+    Client,
+    Error,
+    GrpcMessage,
+    Headers,
+    Response,
+    Server,
+    ServerSentEvent,
+    TCPFlow,
+    TCPMessage,
+)
 
 LINE = "127.0.0.1:50000 GET http://example.com/path?x=1 << 200 OK 5b\n"
 
@@ -257,3 +269,53 @@ def test_addresses_that_are_not_known():
 )
 def test_sizes(size, expected):
     assert human_size(size) == expected
+
+
+@pytest.fixture
+def grpc_call(make_flow):
+    flow = make_flow(url="http://example.com/pkg.Service/Method", headers=[(b"content-type", b"application/grpc")])
+    flow.server_conn.address = ("example.com", 80)
+    return flow
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ([(b"grpc-status", b"0")], " << 200 OK 5b grpc-status 0 OK\n"),
+        (
+            [(b"grpc-status", b"5"), (b"grpc-message", b"no%0asuch")],
+            " << 200 OK 5b grpc-status 5 NOT_FOUND: no\\x0asuch\n",
+        ),
+        ([(b"grpc-status", b"77")], " << 200 OK 5b grpc-status 77\n"),
+        ([], " << 200 OK 5b\n"),
+    ],
+)
+def test_what_came_of_a_grpc_call(grpc_call, fields, shown):
+    grpc_call.response.trailers = Headers(fields)
+    assert FlowText(detail=1).http(grpc_call).endswith(shown)
+
+
+def test_the_status_of_a_grpc_call_is_coloured(grpc_call):
+    for status, colour in ((b"0", "\x1b[32mgrpc"), (b"13", "\x1b[31mgrpc")):
+        grpc_call.response.trailers = Headers([(b"grpc-status", status)])
+        assert colour in FlowText(detail=1, is_coloured=True).http(grpc_call)
+
+
+def test_grpc_messages(grpc_call):
+    show = FlowText(detail=3).grpc_message
+    assert show(grpc_call, GrpcMessage(True, gzip.compress(b"hello"), True, "gzip")) == (
+        "127.0.0.1:50000 -> grpc pkg.Service/Method -> example.com:80\n\n    hello\n"
+    )
+    broken = show(grpc_call, GrpcMessage(False, b"hello", True, "gzip"))
+    assert broken.startswith("127.0.0.1:50000 <- grpc pkg.Service/Method <- example.com:80\n\n    hello\n    (the body")
+    grpc_call.request.headers["content-type"] = "text/plain"
+    assert show(grpc_call, GrpcMessage(True, b"")) == "127.0.0.1:50000 -> grpc  -> example.com:80\n"
+
+
+def test_server_sent_events(grpc_call):
+    show = FlowText(detail=3).sse_event
+    assert show(grpc_call, ServerSentEvent("a\nb", "add", "7")) == (
+        "127.0.0.1:50000 <- event add 7 <- example.com:80\n\n    a\n    b\n"
+    )
+    assert show(grpc_call, ServerSentEvent("", "a\x1b")).startswith("127.0.0.1:50000 <- event a\\x1b <- ")
+    assert " <- event message <- " in show(grpc_call, ServerSentEvent("\udcff"))

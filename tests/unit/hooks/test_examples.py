@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from midstream.addon import Client, HTTPFlow, Request, Response, Server
+from midstream.addon import Client, HTTPFlow, Request, Response, Server, ServerSentEvent
 from midstream.errors import OptionsError
 from midstream.hooks.script import ScriptLoader
 
@@ -56,7 +56,10 @@ async def pass_through(master, flow: HTTPFlow) -> None:
 
 def test_every_example_is_tested_here():
     names = {path.stem for path in EXAMPLES.glob("*.py")}
-    assert names == {"set_header", "block_hosts", "log_sizes", "fake_response", "delay", "count_by_host"}
+    assert names == {
+        *("set_header", "block_hosts", "log_sizes", "fake_response", "delay", "count_by_host"),
+        "mask_events",
+    }
 
 
 def test_set_header(run, master):
@@ -137,6 +140,17 @@ def test_count_by_host_can_begin_again(run, master):
     exchange()
     master.commands.execute("count.clear")
     assert master.commands.execute("count.show") == []
+
+
+def test_mask_events(run, master):
+    flow = run("mask_events")()
+    master.options.update(drop_event="debug")
+    for event in (ServerSentEvent("paid with 4111 1111-11111111 today"), ServerSentEvent("x", "debug")):
+        flow.sse_events.append(event)
+        asyncio.run(master.addons.trigger("sse_event", flow))
+    first, second = flow.sse_events
+    assert (first.data, first.dropped) == ("paid with [card number] today", False)
+    assert second.dropped
 
 
 DOCUMENTED = re.findall(r"```python\n(.*?)```", (EXAMPLES.parent / "docs" / "addons.md").read_text(), re.DOTALL)
