@@ -1,6 +1,6 @@
-"""Measure midstream beside mitmdump and nginx, and say which targets are met: `make bench`, or this file.
+"""Measure midstream beside mitmdump, nginx and nghttpx, and say which targets are met: `make bench`, or this file.
 
-A full run takes about ten minutes and writes docs/benchmarks.md. `--quick` and `--only` print and leave the page alone.
+A full run takes about twenty minutes and writes docs/benchmarks.md. `--quick` and `--only` print and leave the page alone.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ from harness.scenarios import SCENARIOS
 from harness.stage import FULL, QUICK, Stage, open_stage
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
-TOOLS = ("nginx", "wrk", "curl", "openssl")
+TOOLS = ("nginx", "wrk", "h2load", "curl", "openssl")
+PACKAGES = {"h2load": "nghttp2-client"}
 
 
 def main() -> int:
     arguments = _arguments()
     if missing := [tool for tool in TOOLS if shutil.which(tool) is None]:
-        print(f"bench needs {', '.join(missing)}: apt-get install {' '.join(missing)}", file=sys.stderr)
+        print(
+            f"bench needs {', '.join(missing)}: apt-get install {' '.join(PACKAGES.get(tool, tool) for tool in missing)}",
+            file=sys.stderr,
+        )
         return 2
     chosen, remarks = peers.choose(arguments.peers or list(peers.NAMES))
     facts = machine.facts() + [(f"{peer.name} measured", peer.version) for peer in chosen]

@@ -5,7 +5,7 @@
 set -eu
 
 # Program and the Debian package that brings it; iproute2 is `ip`, libnss3-tools is `certutil`.
-wanted='nginx:nginx curl:curl openssl:openssl ip:iproute2 iptables:iptables certutil:libnss3-tools'
+wanted='nginx:nginx curl:curl openssl:openssl ip:iproute2 iptables:iptables certutil:libnss3-tools nghttpx:nghttp2-proxy'
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 export PATH
@@ -21,6 +21,7 @@ missing() {
 	for each in $wanted; do
 		command -v "${each%%:*}" >/dev/null 2>&1 || printf '%s ' "${each#*:}"
 	done
+	curl --version 2>/dev/null | grep -q HTTP2 || printf '%s ' curl
 	has_browser || printf '%s ' chromium
 }
 

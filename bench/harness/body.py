@@ -18,35 +18,45 @@ _WARM_REQUESTS_SECONDS = 1
 
 
 def body(stage: Stage) -> Result:
-    result = Result("body", "One body of 1 GiB, clear text, streamed", ["MB/s (median)", "peak RSS growth MiB"])
+    return measure_bodies(stage, Job(), "body", "One body of 1 GiB, clear text, streamed", FLOOR_MB)
+
+
+def measure_bodies(stage: Stage, job: Job, name: str, title: str, floor_mb: float) -> Result:
+    result = Result(name, title, ["MB/s (median)", "peak RSS growth MiB"])
     rounds = min(_ROUNDS, stage.pace.rounds)
-    _fetch(stage, None)  # the first reader of the file pays for its pages
-    rates = [_fetch(stage, None) for _ in range(rounds)]
+    _fetch(stage, job, None)  # the first reader of the file pays for its pages
+    rates = [_fetch(stage, job, None) for _ in range(rounds)]
     result.add("no proxy", f"{median(rates):,.0f}", "")
     ours: tuple[float, float] | None = None
-    with stage.proxies(Job(), result) as programs:
-        for name, program in programs.items():
+    with stage.proxies(job, result) as programs:
+        for peer, program in programs.items():
             try:
-                rate, growth = _measure(stage, program, rounds)
+                rate, growth = _measure(stage, job, program, rounds)
             except LoadError as failure:
-                result.fail(name, str(failure))
+                result.fail(peer, str(failure))
                 continue
-            result.add(name, f"{rate:,.0f}", f"{growth:,.1f}")
-            if name == MIDSTREAM:
+            result.add(peer, f"{rate:,.0f}", f"{growth:,.1f}")
+            if peer == MIDSTREAM:
                 ours = rate, growth
-    result.at_least(f"≥ {FLOOR_MB} MB/s", ours[0] if ours else None, FLOOR_MB, " MB/s")
+    result.at_least(f"≥ {floor_mb} MB/s", ours[0] if ours else None, floor_mb, " MB/s")
     result.at_most(f"memory grows by ≤ {CEILING_MIB} MiB", ours[1] if ours else None, CEILING_MIB, " MiB")
     return result
 
 
-def _measure(stage: Stage, program: Program, rounds: int) -> tuple[float, float]:
+def _measure(stage: Stage, job: Job, program: Program, rounds: int) -> tuple[float, float]:
     """Warm up with small requests, so that growth is what the large body costs and not the first request."""
-    stage.wrk(program.port, Job()).run(connections=1, seconds=_WARM_REQUESTS_SECONDS)
+    stage.loader(program.port, job, streams=1).run(connections=1, seconds=_WARM_REQUESTS_SECONDS)
     before = program.rss()
     program.reset_peak()
-    rates = [_fetch(stage, f"http://127.0.0.1:{program.port}") for _ in range(rounds)]
+    rates = [_fetch(stage, job, program) for _ in range(rounds)]
     return median(rates), (program.peak_rss() - before) / 2**20
 
 
-def _fetch(stage: Stage, proxy: str | None) -> float:
-    return download(stage.big_url, proxy=proxy, size=BIG_BODY, cpus=stage.load_cpus) / 1e6
+def _fetch(stage: Stage, job: Job, program: Program | None) -> float:
+    """Download once, through a reverse proxy if over TLS, else through a forward one; return MB/s."""
+    proxy, url, version = None, stage.big_url, "2" if job.client_http2 else "1.1"
+    if job.tls:
+        url = f"https://localhost:{program.port if program else stage.site.port(job)}/big"
+    elif program:
+        proxy = f"http://127.0.0.1:{program.port}"
+    return download(url, proxy=proxy, size=BIG_BODY, cpus=stage.load_cpus, version=version) / 1e6

@@ -6,42 +6,19 @@ Prints `ready N` when every client has its answer, and keeps the connections unt
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager
 
+from harness.holders import holding
 from harness.load import LoadError, authority
-from harness.processes import pinned
 
 _AT_ONCE = 50
 _LIMIT = 300
 
 
-@contextmanager
-def idle_clients(count: int, *, port: int, target: str, cpus: str) -> Iterator[None]:
+def idle_clients(count: int, *, port: int, target: str, cpus: str) -> AbstractContextManager[None]:
     """Keep `count` clients connected to the proxy on `port`, each after one answered request."""
-    command = [sys.executable, "-m", "harness.idle", str(count), str(port), target]
-    with subprocess.Popen(
-        pinned(command, cpus),
-        cwd=Path(__file__).parent.parent,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as clients:
-        assert clients.stdin is not None
-        assert clients.stdout is not None
-        assert clients.stderr is not None
-        try:
-            if clients.stdout.readline().strip() != f"ready {count}":
-                lines = clients.stderr.read().strip().splitlines()
-                raise LoadError(lines[-1][:200] if lines else "the idle clients ended early")
-            yield
-        finally:
-            clients.stdin.close()
-            clients.wait(60)
+    return holding(count, "harness.idle", str(count), str(port), target, cpus=cpus)
 
 
 async def _hold(count: int, port: int, target: str) -> None:

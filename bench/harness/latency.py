@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from statistics import median
 
-from harness.load import LoadError, Wrk
+from harness.load import Loader, LoadError
 from harness.peers import MIDSTREAM, Job
 from harness.results import Result
 from harness.stage import Stage
@@ -14,21 +14,25 @@ CEILING_MS = 0.25
 
 
 def latency(stage: Stage) -> Result:
-    result = Result("latency", "Latency at one connection, clear text", ["p50 ms", "added by the proxy ms", "p99 ms"])
-    with stage.proxies(Job(), result) as programs:
-        loads = {DIRECT: stage.direct_wrk(Job())}
-        loads |= {name: stage.wrk(program.port, Job()) for name, program in programs.items()}
+    return measure_latency(stage, Job(), "latency", "Latency at one connection, clear text", CEILING_MS)
+
+
+def measure_latency(stage: Stage, job: Job, name: str, title: str, ceiling_ms: float) -> Result:
+    result = Result(name, title, ["p50 ms", "added by the proxy ms", "p99 ms"])
+    with stage.proxies(job, result) as programs:
+        loads = {DIRECT: stage.direct_loader(job, streams=1)}
+        loads |= {name: stage.loader(program.port, job, streams=1) for name, program in programs.items()}
         rounds = _take_turns(stage, loads, result)
     middles = {name: median(p50 for p50, _ in taken) for name, taken in rounds.items()}
-    for name, taken in rounds.items():
-        added = "" if name == DIRECT else f"{middles[name] - middles[DIRECT]:.3f}"
-        result.add(name, f"{middles[name]:.3f}", added, f"{median(p99 for _, p99 in taken):.3f}")
+    for peer, taken in rounds.items():
+        added = "" if peer == DIRECT else f"{middles[peer] - middles[DIRECT]:.3f}"
+        result.add(peer, f"{middles[peer]:.3f}", added, f"{median(p99 for _, p99 in taken):.3f}")
     ours = middles[MIDSTREAM] - middles[DIRECT] if MIDSTREAM in middles else None
-    result.at_most(f"adds ≤ {CEILING_MS} ms at the median", ours, CEILING_MS, " ms")
+    result.at_most(f"adds ≤ {ceiling_ms} ms at the median", ours, ceiling_ms, " ms")
     return result
 
 
-def _take_turns(stage: Stage, loads: dict[str, Wrk], result: Result) -> dict[str, list[tuple[float, float]]]:
+def _take_turns(stage: Stage, loads: dict[str, Loader], result: Result) -> dict[str, list[tuple[float, float]]]:
     rounds: dict[str, list[tuple[float, float]]] = {name: [] for name in loads}
     for number in range(stage.pace.rounds + 1):
         for name in list(rounds):

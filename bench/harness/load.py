@@ -6,12 +6,13 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from harness.processes import pinned
 
 _MARK = "BENCH "
-_BROWSER_FIELDS = {
+BROWSER_FIELDS = {
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
     "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
     "Accept-Language": "en-US,en;q=0.5",
@@ -56,6 +57,12 @@ class Load:
         return self.requests / self.seconds
 
 
+class Loader(Protocol):
+    """What makes load: wrk, or h2load."""
+
+    def run(self, *, connections: int, seconds: float) -> Load: ...
+
+
 class Wrk:
     """The wrk command with a realistic request of ten fields.
 
@@ -68,7 +75,7 @@ class Wrk:
         self._cpus = cpus
         self._script = directory / f"wrk-{abs(hash((url, target, varied)))}.lua"
         fields = "".join(
-            f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}\n" for name, value in _BROWSER_FIELDS.items()
+            f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}\n" for name, value in BROWSER_FIELDS.items()
         )
         aim = f'target = "{target}"\nwrk.path = target\nwrk.headers["Host"] = "{authority(target) or authority(url)}"\n'
         self._script.write_text(aim + fields + (_VARIED if varied else "") + _DONE)
@@ -101,14 +108,27 @@ def _checked(told: dict[str, int]) -> Load:
     return Load(told["requests"], told["microseconds"] / 1e6, told["p50"], told["p99"])
 
 
-def download(url: str, *, proxy: str | None, size: int, cpus: str) -> float:
+def download(url: str, *, proxy: str | None, size: int, cpus: str, version: str = "1.1") -> float:
     """Fetch one large body with curl and throw it away; return bytes per second."""
     through = ["--proxy", proxy] if proxy else ["--noproxy", "*"]
-    command = ["curl", "-sS", "--max-time", "300", "-o", "/dev/null", "-w", "%{json}", *through, url]
+    asked = ["--insecure", f"--http{version}", *through, url]
+    command = ["curl", "-sS", "--max-time", "300", "-o", "/dev/null", "-w", "%{json}", *asked]
     done = subprocess.run(pinned(command, cpus), capture_output=True, text=True, check=False, timeout=330)
     if done.returncode:
         raise LoadError(done.stderr.strip()[-200:])
     facts = json.loads(done.stdout)
     if facts["size_download"] != size:
         raise LoadError(f"{facts['size_download']} bytes came instead of {size}, status {facts['http_code']}")
+    if facts["http_version"] != version:
+        raise LoadError(f"curl spoke HTTP/{facts['http_version']} instead of HTTP/{version}")
     return float(facts["speed_download"])
+
+
+def ask(url: str, *, version: str) -> str:
+    """Fetch a few words with curl."""
+    asked = [f"--http{version}", "--insecure", "--fail", url]
+    command = ["curl", "-sS", "--max-time", "30", "--noproxy", "*", *asked]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode:
+        raise LoadError(done.stderr.strip()[-200:])
+    return done.stdout

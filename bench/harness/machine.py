@@ -28,6 +28,7 @@ def facts() -> list[tuple[str, str]]:
         ("midstream", f"{_distribution('midstream')}, commit {_commit()}"),
         ("uvloop", _distribution("uvloop")),
         ("load generator", _first_line("wrk", "-v").partition(" Copyright")[0]),
+        ("load generator of HTTP/2", _first_line("h2load", "--version")),
         ("CPU of the proxy", f"number {proxy_cpus}" if proxy_cpus else "any: nothing is pinned on this machine"),
         ("CPUs of origin and load", f"number {load_cpus}" if load_cpus else "any"),
         ("load average at the start", " ".join(f"{value:.2f}" for value in os.getloadavg())),

@@ -41,6 +41,9 @@ _ORIGIN = """\
     {certificate}
     root {directory}/www;
     default_type text/plain;
+    http2_max_concurrent_streams 2000;
+    location = /protocol {{ return 200 $server_protocol; }}
+    location /held {{ alias {directory}/www/big; limit_rate 1; }}
     location /small {{
       default_type "text/html; charset=utf-8";
       add_header Cache-Control "private, max-age=0";
@@ -74,10 +77,14 @@ _SCRIPT = "proxy_set_header X-Bench request; add_header X-Bench response;"
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the origin listens: the same answers in clear text and over TLS."""
+    """Where the origin listens: the same answers in clear text, over TLS, and over TLS to those who want HTTP/2.
+
+    `/protocol` tells which version a request came in; the body of `/held` takes years.
+    """
 
     http: int
     https: int
+    https2: int
 
 
 def origin(directory: Path, listen: Origin, certificates: Certificates) -> list[str]:
@@ -87,23 +94,25 @@ def origin(directory: Path, listen: Origin, certificates: Certificates) -> list[
     with (www / "big").open("wb") as big:
         big.truncate(BIG_BODY)  # sparse: costs no disk, and reads as zeros
     small = SMALL_BODY.decode()
-    plain = _ORIGIN.format(port=listen.http, tls="", certificate="", directory=directory, small=small)
-    over_tls = _ORIGIN.format(
-        port=listen.https, tls=" ssl", certificate=_pair(certificates), directory=directory, small=small
+    pair = _pair(certificates)
+    doors = ((listen.http, "", ""), (listen.https, " ssl", pair), (listen.https2, " ssl http2", pair))
+    servers = "".join(
+        _ORIGIN.format(port=port, tls=tls, certificate=certificate, directory=directory, small=small)
+        for port, tls, certificate in doors
     )
-    return _command(directory, plain + over_tls)
+    return _command(directory, servers)
 
 
 def proxy(
-    directory: Path, port: int, listen: Origin, certificates: Certificates, *, tls: bool, script: bool
+    directory: Path, port: int, listen: Origin, certificates: Certificates, *, tls: str, script: bool
 ) -> list[str]:
-    """Write a `proxy_pass` configuration; return the command that runs it."""
+    """Write a `proxy_pass` configuration; return the command that runs it. `tls` goes to `listen`: "ssl http2"."""
     directory.mkdir(parents=True, exist_ok=True)
     server = _PROXY.format(
         port=port,
         upstream=listen.https if tls else listen.http,
         scheme="https" if tls else "http",
-        tls=" ssl" if tls else "",
+        tls=f" {tls}",
         certificate=_pair(certificates) if tls else "",
         verify=_VERIFY.format(authority=certificates.authority) if tls else "",
         script=_SCRIPT if script else "",

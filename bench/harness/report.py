@@ -10,7 +10,8 @@ _INTRODUCTION = """\
 # Benchmarks
 
 Written by `make bench`; do not edit. Every figure of a table comes from the same run on the same machine: one nginx
-worker is the origin, wrk or curl is the load, and midstream, mitmdump and nginx `proxy_pass` do the same job in turns.
+worker is the origin, wrk, h2load or curl is the load, and midstream, mitmdump, nginx `proxy_pass` and nghttpx do the
+same job in turns, where they can.
 The proxy under measurement has a CPU of its own; the origin and the load share the others. midstream runs as
 `midstream dump -q`, mitmdump with the very same flags. Only ratios within a table mean something: other machines give
 other absolute figures.
@@ -18,6 +19,10 @@ other absolute figures.
 The answer is 1 KB with seven header fields, the request has ten. Clear text goes through a forward proxy; TLS on both
 sides goes through a reverse proxy, since load generators do not speak CONNECT. Large bodies are streamed by every
 peer (`stream_large_bodies=10m`).
+
+Every answer is counted, and a round with one that failed gives no figure. With HTTP/2 the load and the origin also tell
+which version each side spoke. To translate between versions mitmdump takes a script of three lines that says what to
+offer the origin, and midstream, from HTTP/1.1 to HTTP/2, the option `server_http2`; nginx and nghttpx do not face each combination of versions.
 """
 
 

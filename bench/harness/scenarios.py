@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness import body, latency, memory, start, throughput
+from harness import body, http2, latency, memory, start, throughput
 from harness.results import Result
 from harness.stage import Stage
 
@@ -12,8 +12,14 @@ SCENARIOS: dict[str, Callable[[Stage], Result]] = {
     "plain": throughput.plain,
     "tls": throughput.tls,
     "script": throughput.script,
+    "h2": http2.both,
+    "h2-to-h1": http2.to_http1,
+    "h1-to-h2": http2.from_http1,
     "latency": latency.latency,
+    "h2-latency": http2.latency,
     "body": body.body,
+    "h2-body": http2.body,
+    "h2-streams": http2.streams,
     "idle": memory.idle,
     "soak": memory.soak,
     "start": start.start,

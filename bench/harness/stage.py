@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import certificates, nginx
-from harness.load import Wrk
+from harness.h2load import H2load
+from harness.load import Loader, LoadError, Wrk, ask
 from harness.peers import Job, Peer, Site
 from harness.processes import Program, StartError, free_port, raise_file_limit, split_cpus
 from harness.results import Result
@@ -28,7 +29,7 @@ class Pace:
 
 
 FULL = Pace(rounds=5, seconds=5, warm_seconds=2, idle_clients=5_000, soak_requests=500_000, starts=7)
-QUICK = Pace(rounds=1, seconds=2, warm_seconds=1, idle_clients=500, soak_requests=20_000, starts=2)
+QUICK = Pace(rounds=1, seconds=2, warm_seconds=2, idle_clients=500, soak_requests=20_000, starts=2)
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,13 @@ class Stage:
         """Start every peer for one job; those that fail are noted in the result and left out."""
         with ExitStack() as running:
             started = {}
-            for peer in self.peers:
+            for peer in (peer for peer in self.peers if peer.takes(job)):
                 try:
                     started[peer.name] = running.enter_context(self.program(peer, job))
-                except StartError as failure:
+                    self._check_version(started[peer.name], job)
+                except (StartError, LoadError) as failure:
                     result.fail(peer.name, str(failure))
+                    started.pop(peer.name, None)
             yield started
 
     def program(self, peer: Peer, job: Job) -> Program:
@@ -64,9 +67,33 @@ class Stage:
 
     def direct_wrk(self, job: Job) -> Wrk:
         """Aim the same load at the origin itself."""
-        port = self.site.origin.https if job.tls else self.site.origin.http
+        port = self.site.port(job)
         url = f"https://localhost:{port}/small" if job.tls else f"http://127.0.0.1:{port}/small"
         return Wrk(url, target="/small", directory=self.site.directory, cpus=self.load_cpus)
+
+    def h2load(self, port: int, *, streams: int) -> H2load:
+        """Aim HTTP/2 over TLS at a proxy in reverse mode, or at the origin."""
+        url = f"https://localhost:{port}/small"
+        size = len(nginx.SMALL_BODY)
+        return H2load(url, size=size, streams=streams, directory=self.site.directory, cpus=self.load_cpus)
+
+    def loader(self, port: int, job: Job, *, streams: int) -> Loader:
+        """Aim at a proxy the load that belongs to a job."""
+        return self.h2load(port, streams=streams) if job.client_http2 else self.wrk(port, job)
+
+    def direct_loader(self, job: Job, *, streams: int) -> Loader:
+        """Aim the same at the origin. It speaks both versions where it speaks HTTP/2, so clients have their way."""
+        return self.h2load(self.site.origin.https2, streams=streams) if job.client_http2 else self.direct_wrk(job)
+
+    def _check_version(self, program: Program, job: Job) -> None:
+        """Make sure that a job of HTTP/2 is done as it was meant: the origin tells which version it was asked in."""
+        if not job.is_http2:
+            return
+        client = "2" if job.client_http2 else "1.1"
+        came = ask(f"https://localhost:{program.port}/protocol", version=client)
+        wanted = "HTTP/2.0" if job.server_http2 else "HTTP/1.1"
+        if came != wanted:
+            raise LoadError(f"it spoke {came} to the origin instead of {wanted}")
 
     @property
     def small_url(self) -> str:
@@ -83,7 +110,7 @@ def open_stage(peers: list[Peer], pace: Pace) -> Iterator[Stage]:
     proxy_cpus, load_cpus = split_cpus()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         directory = Path(name)
-        listen = nginx.Origin(free_port(), free_port())
+        listen = nginx.Origin(free_port(), free_port(), free_port())
         made = certificates.make(directory)
         command = nginx.origin(directory, listen, made)
         with Program(command, port=listen.http, cpus=load_cpus, log=directory / "origin.log"):

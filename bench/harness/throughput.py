@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from statistics import median
 
-from harness.load import LoadError, Wrk
+from harness.load import Loader, LoadError
 from harness.peers import MIDSTREAM, MITMDUMP, NGINX, Job
 from harness.processes import Program
 from harness.results import Result
@@ -17,6 +17,20 @@ from harness.stage import Stage
 
 CONNECTIONS = 50
 DIRECT = "no proxy"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much goes on at once."""
+
+    connections: int
+    streams: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.connections} connections" + (f" of {self.streams} streams" if self.streams > 1 else "")
+
+
+KEEP_ALIVE = Scale(CONNECTIONS)
 
 
 @dataclass
@@ -39,30 +53,36 @@ class _Series:
 
 
 def plain(stage: Stage) -> Result:
-    result = _compare(stage, Job(), "plain", "HTTP/1.1 in clear text through a forward proxy")
-    _promise(result, over_mitmdump=20, over_nginx=0.4)
+    result = compare(stage, Job(), "plain", "HTTP/1.1 in clear text through a forward proxy")
+    promise(result, over_mitmdump=20, over_nginx=0.4)
     return result
 
 
 def tls(stage: Stage) -> Result:
-    result = _compare(stage, Job(tls=True), "tls", "HTTP/1.1 with TLS on both sides, reverse proxy")
-    _promise(result, over_mitmdump=20, over_nginx=None)
+    result = compare(stage, Job(tls=True), "tls", "HTTP/1.1 with TLS on both sides, reverse proxy")
+    promise(result, over_mitmdump=20)
     return result
 
 
 def script(stage: Stage) -> Result:
-    result = _compare(stage, Job(script=True), "script", "Clear text, a script sets one header in request and response")
-    _promise(result, over_mitmdump=15, over_nginx=None)
+    result = compare(stage, Job(script=True), "script", "Clear text, a script sets one header in request and response")
+    promise(result, over_mitmdump=15)
     return result
 
 
-def _compare(stage: Stage, job: Job, name: str, title: str) -> Result:
+def compare(stage: Stage, job: Job, name: str, title: str, scale: Scale = KEEP_ALIVE) -> Result:
+    """Load every peer that takes the job, in turns, and the origin itself."""
     columns = ["requests/s (median)", "slowest … fastest round", "p99 ms", "CPU of the proxy", "CPU µs per request"]
-    result = Result(name, f"{title}, {CONNECTIONS} connections", columns)
+    result = Result(name, f"{title}, {scale}", columns)
     with stage.proxies(job, result) as programs:
-        loads: dict[str, tuple[Wrk, Program | None]] = {DIRECT: (stage.direct_wrk(job), None)}
-        loads |= {name: (stage.wrk(program.port, job), program) for name, program in programs.items()}
-        series = _take_turns(stage, loads, result)
+        loads: dict[str, tuple[Loader, Program | None]] = {
+            DIRECT: (stage.direct_loader(job, streams=scale.streams), None)
+        }
+        loads |= {
+            name: (stage.loader(program.port, job, streams=scale.streams), program)
+            for name, program in programs.items()
+        }
+        series = _take_turns(stage, loads, scale.connections, result)
     for peer, rounds in series.items():
         result.add(peer, *rounds.cells())
     result.rates = {peer: median(rounds.rates) for peer, rounds in series.items()}
@@ -82,21 +102,25 @@ def _by_cpu_time(series: dict[str, _Series]) -> list[str]:
     ]
 
 
-def _take_turns(stage: Stage, loads: dict[str, tuple[Wrk, Program | None]], result: Result) -> dict[str, _Series]:
+def _take_turns(
+    stage: Stage, loads: dict[str, tuple[Loader, Program | None]], connections: int, result: Result
+) -> dict[str, _Series]:
     series = {name: _Series() for name in loads}
     for number in range(stage.pace.rounds + 1):
         for name in list(series):
             try:
-                _one_round(stage, *loads[name], series[name], is_warm_up=number == 0)
+                _one_round(stage, *loads[name], connections, series[name], is_warm_up=number == 0)
             except LoadError as failure:
                 result.fail(name, str(failure))
                 del series[name]
     return series
 
 
-def _one_round(stage: Stage, wrk: Wrk, program: Program | None, into: _Series, *, is_warm_up: bool) -> None:
+def _one_round(
+    stage: Stage, loader: Loader, program: Program | None, connections: int, into: _Series, *, is_warm_up: bool
+) -> None:
     before = program.cpu_seconds() if program else 0.0
-    load = wrk.run(connections=CONNECTIONS, seconds=stage.pace.warm_seconds if is_warm_up else stage.pace.seconds)
+    load = loader.run(connections=connections, seconds=stage.pace.warm_seconds if is_warm_up else stage.pace.seconds)
     if is_warm_up:
         return
     into.rates.append(load.rate)
@@ -107,7 +131,7 @@ def _one_round(stage: Stage, wrk: Wrk, program: Program | None, into: _Series, *
         into.cpu_us.append(spent / load.requests * 1e6)
 
 
-def _promise(result: Result, *, over_mitmdump: float, over_nginx: float | None) -> None:
+def promise(result: Result, *, over_mitmdump: float, over_nginx: float | None = None) -> None:
     ours = result.rates.get(MIDSTREAM)
     _ratio(result, f"≥ {over_mitmdump:g} times mitmdump", ours, result.rates.get(MITMDUMP), over_mitmdump)
     if over_nginx is not None:

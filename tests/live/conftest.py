@@ -14,6 +14,8 @@ from livekit.authority import Authority
 from livekit.browser import Chromium
 from livekit.command import Command
 from livekit.curl import Curl
+from livekit.grpc import GrpcClient, GrpcServer
+from livekit.nghttpx import NghttpxOrigin
 from livekit.nginx import NginxOrigin
 from livekit.parent import HttpParent, SocksParent
 from livekit.scripted import Handler, ScriptedOrigin, replies
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from livekit.running import RunningProxy
 
 HERE = Path(__file__).parent
-Stoppable = TypeVar("Stoppable", ScriptedOrigin, HttpParent, SocksParent, Command, "RunningProxy")
+Stoppable = TypeVar(
+    "Stoppable", ScriptedOrigin, HttpParent, SocksParent, Command, GrpcServer, GrpcClient, "RunningProxy"
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,6 +45,17 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def nginx_origin(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[NginxOrigin]:
     """An ordinary origin for the whole session: `nginx_origin.http("/small")`, `nginx_origin.https("/small")`."""
     origin = NginxOrigin(tmp_path_factory.mktemp("nginx"), authority.issue("localhost", "127.0.0.1"))
+    yield origin
+    origin.stop()
+
+
+@pytest.fixture(scope="session")
+def nghttpx_origin(
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority, nginx_origin: NginxOrigin
+) -> Iterator[NghttpxOrigin]:
+    """An origin that speaks HTTP/2 only, with nginx's documents: `nghttpx_origin.url("/small")`."""
+    issued = authority.issue("localhost", "127.0.0.1")
+    origin = NghttpxOrigin(tmp_path_factory.mktemp("nghttpx"), issued, nginx_origin.http_port)
     yield origin
     origin.stop()
 
@@ -88,6 +103,26 @@ def socks_parent(stack: ExitStack) -> Callable[..., SocksParent]:
 
     def make(*, credentials: tuple[str, str] | None = None) -> SocksParent:
         return _stopped_by(stack, SocksParent(credentials))
+
+    return make
+
+
+@pytest.fixture
+def grpc_server(stack: ExitStack, authority: Authority) -> Callable[..., GrpcServer]:
+    """Start a gRPC service: `grpc_server()` in clear text, `grpc_server(tls=True)` as localhost."""
+
+    def make(*, tls: bool = False) -> GrpcServer:
+        return _stopped_by(stack, GrpcServer(authority.issue("localhost", "127.0.0.1") if tls else None))
+
+    return make
+
+
+@pytest.fixture
+def grpc_client(stack: ExitStack) -> Callable[..., GrpcClient]:
+    """Open a channel: `grpc_client("localhost:50051", ca=proxy.ca, proxy=proxy.url)`."""
+
+    def make(target: str, **more: Any) -> GrpcClient:
+        return _stopped_by(stack, GrpcClient(target, **more))
 
     return make
 

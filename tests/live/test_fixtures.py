@@ -5,6 +5,7 @@ import urllib.request
 
 import pytest
 
+from livekit.http2 import H2Client, speaks_h2
 from livekit.nginx import LARGE_SIZE, SMALL, TEXT
 from livekit.scripted import ScriptedConnection, reply_and_close
 
@@ -170,3 +171,38 @@ def test_chromium_judges_certificates(chromium, http_parent, nginx_origin, autho
     chromium.trust(authority.path)
     assert "It works" in chromium.open(page, proxy=parent.spec)
     assert any(head.startswith(b"CONNECT localhost:") for head in parent.heads)
+
+
+@pytest.mark.parametrize(
+    ("door", "asked", "spoken"),
+    [
+        ("https", "--http2", b"HTTP/1.1"),
+        ("https2", "--http2", b"HTTP/2.0"),
+        ("h2c", "--http2-prior-knowledge", b"HTTP/2.0"),
+    ],
+)
+def test_nginx_speaks_http2_where_it_should(nginx_origin, authority, curl, door, asked, spoken):
+    assert curl(getattr(nginx_origin, door)("/protocol"), asked, ca=authority.path).body == spoken
+
+
+def test_nghttpx_speaks_nothing_but_http2(nghttpx_origin, authority, curl):
+    url = nghttpx_origin.url("/small")
+    assert curl(url, "--http2", ca=authority.path).body == SMALL
+    assert curl(url, "--http1.1", ca=authority.path).body != SMALL
+
+
+@pytest.mark.parametrize("is_tls", [True, False])
+def test_grpc_kit(grpc_server, grpc_client, authority, is_tls):
+    server = grpc_server(tls=is_tls)
+    client = grpc_client(f"localhost:{server.port}", ca=authority.path if is_tls else None)
+    assert client.shout(b"hello", timeout=20) == b"HELLO"
+
+
+def test_http2_kit(scripted_origin, authority):
+    def answer(peer, stream, request):
+        peer.send(stream, [(b":status", b"200")])
+        peer.send_body(stream, request.field(b":path"))
+
+    origin = scripted_origin(speaks_h2(answer), tls=True, alpn=("h2",))
+    with H2Client(origin.address, authority.client_context()) as client:
+        assert client.get("localhost", "/path", scheme="https").body == b"/path"

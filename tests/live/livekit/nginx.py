@@ -1,5 +1,6 @@
-"""nginx as an ordinary, well-behaved origin: one clear-text port, one TLS port, the same documents on both."""
+"""nginx as an ordinary, well-behaved origin: in clear text and over TLS, with HTTP/2 and without, the same documents."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -35,6 +36,8 @@ http {{
   server {{
     listen 127.0.0.1:{http};
     listen 127.0.0.1:{https} ssl;
+    listen 127.0.0.1:{https2} ssl http2;
+    listen 127.0.0.1:{h2c} http2;
     ssl_certificate {certificate};
     ssl_certificate_key {key};
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -45,6 +48,7 @@ http {{
     location /upload {{ dav_methods PUT; create_full_put_path on; }}
     location /close {{ keepalive_timeout 0; return 200 "closing\\n"; }}
     location /seen {{ default_type text/plain; return 200 "$request\\n$http_host\\n$scheme\\n$ssl_server_name\\n"; }}
+    location = /protocol {{ default_type text/plain; return 200 $server_protocol; }}
     location /no-content {{ return 204; }}
     location /moved {{ return 302 /small; }}
     location /teapot {{ return 418 "short and stout\\n"; }}
@@ -56,15 +60,14 @@ http {{
 
 class NginxOrigin:
     """A running nginx. Paths: /small, /text.txt, /large.bin, /gzip/text.txt, /chunked/text.txt, /upload/NAME (PUT),
-    /seen (what arrived: request line, Host, scheme, SNI), /close, /no-content, /moved, /teapot, /broken.
+    /seen (what arrived: request line, Host, scheme, SNI), /protocol (its version), /close, /no-content, /moved, /teapot, /broken.
     """
 
     def __init__(self, directory: Path, issued: Issued) -> None:
         program = need("nginx", "nginx")
         self.documents = directory / "documents"
         (self.documents / "upload").mkdir(parents=True)
-        self.http_port, self.https_port = _two_free_ports()
-        self._directory = directory
+        self.http_port, self.https_port, self.https2_port, self.h2c_port = free_ports(4)
         self._write_documents()
         configuration = directory / "nginx.conf"
         configuration.write_text(
@@ -74,6 +77,8 @@ class NginxOrigin:
                 documents=self.documents,
                 http=self.http_port,
                 https=self.https_port,
+                https2=self.https2_port,
+                h2c=self.h2c_port,
                 certificate=issued.certificate,
                 key=issued.key,
             )
@@ -81,13 +86,21 @@ class NginxOrigin:
         self._log = (directory / "nginx.log").open("wb")
         command = [program, "-p", str(directory), "-c", str(configuration), "-e", str(directory / "error.log")]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
-        self._wait_until_accepting()
+        wait_until_accepting(self._process, self.https_port, directory / "nginx.log")
 
     def http(self, path: str) -> str:
         return f"http://127.0.0.1:{self.http_port}{path}"
 
     def https(self, path: str) -> str:
         return f"https://localhost:{self.https_port}{path}"
+
+    def https2(self, path: str) -> str:
+        """Where it speaks HTTP/2 too, to those who offer it."""
+        return f"https://localhost:{self.https2_port}{path}"
+
+    def h2c(self, path: str) -> str:
+        """Where it speaks HTTP/2 only, in clear text."""
+        return f"http://127.0.0.1:{self.h2c_port}{path}"
 
     def uploaded(self, name: str) -> bytes:
         return (self.documents / "upload" / name).read_bytes()
@@ -103,21 +116,23 @@ class NginxOrigin:
         with (self.documents / "large.bin").open("wb") as large:
             large.truncate(LARGE_SIZE)
 
-    def _wait_until_accepting(self) -> None:
-        """Ask again until nginx listens: each refused attempt answers at once, so this spins for milliseconds."""
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.https_port)) == 0:
-                    return
-            try:
-                self._process.wait(0.01)
-            except subprocess.TimeoutExpired:
-                continue
-            raise AssertionError("nginx ended: " + (self._directory / "nginx.log").read_text())
+
+def wait_until_accepting(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Ask again until a server listens: each refused attempt answers at once, so this spins for milliseconds."""
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        try:
+            process.wait(0.01)
+        except subprocess.TimeoutExpired:
+            continue
+        raise AssertionError(f"{process.args} ended: " + log.read_text())
 
 
-def _two_free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], two.getsockname()[1]
+def free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as probes:
+        probing = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probing:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probing]
