@@ -16,7 +16,6 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 LARGE_DIGEST = hashlib.sha256(bytes(LARGE_SIZE)).hexdigest()
 STATUS_OK = (b":status", b"200")
 CANCEL = 0x8
-"""How often something is done that depends on who comes first."""
 
 
 def versions(flow):
