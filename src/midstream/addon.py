@@ -24,6 +24,8 @@ from midstream.flow import (
     GrpcCall,
     GrpcMessage,
     Headers,
+    Http2Facts,
+    Http2Frame,
     HTTPFlow,
     Message,
     MultiDict,
@@ -34,6 +36,9 @@ from midstream.flow import (
     ServerSentEvent,
     TCPFlow,
     TCPMessage,
+    WebSocketControl,
+    WebSocketData,
+    WebSocketMessage,
 )
 from midstream.hooks import argtypes as types
 from midstream.hooks import commands as command
@@ -70,6 +75,8 @@ __all__ = [
     "GrpcMessage",
     "HTTPFlow",
     "Headers",
+    "Http2Facts",
+    "Http2Frame",
     "Layer",
     "Loader",
     "Message",
@@ -88,6 +95,9 @@ __all__ = [
     "TCPMessage",
     "TlsData",
     "UsageError",
+    "WebSocketControl",
+    "WebSocketData",
+    "WebSocketMessage",
     "command",
     "concurrent",
     "ctx",

@@ -5,7 +5,18 @@ import os
 import sys
 from typing import TextIO
 
-from midstream.addon import Filter, HTTPFlow, OptionsError, TCPFlow, UsageError, ctx, filters, observe
+from midstream.addon import (
+    Client,
+    Filter,
+    HTTPFlow,
+    OptionsError,
+    ServerConnectionHookData,
+    TCPFlow,
+    UsageError,
+    ctx,
+    filters,
+    observe,
+)
 from midstream.addons.flowtext import FlowText
 from midstream.addons.printer import Printer
 
@@ -48,6 +59,8 @@ class Dumper:
             parts.append(TcpMessagePrinter(self._printer, text, chosen))
         if detail >= 3:
             parts.append(HttpMessagePrinter(self._printer, text, chosen))
+        if detail >= 4:
+            parts.append(FramePrinter(self._printer, text))
         return parts
 
 
@@ -67,6 +80,10 @@ class FlowPrinter:
 
     def error(self, flow: HTTPFlow) -> None:
         self._print_http(flow)
+
+    def websocket_end(self, flow: HTTPFlow) -> None:
+        if self._chosen(flow):
+            self._printer.put(self._text.websocket(flow))
 
     def tcp_end(self, flow: TCPFlow) -> None:
         self._print_tcp(flow)
@@ -117,6 +134,27 @@ class HttpMessagePrinter:
     def sse_event(self, flow: HTTPFlow) -> None:
         if self._chosen(flow):
             self._printer.put(self._text.sse_event(flow, flow.sse_events[-1]))
+
+    def websocket_message(self, flow: HTTPFlow) -> None:
+        if flow.websocket is not None and self._chosen(flow):
+            self._printer.put(self._text.websocket_message(flow, flow.websocket.messages[-1]))
+
+
+@observe
+class FramePrinter:
+    """Prints the frames of HTTP/2 connections that have ended."""
+
+    name = "dumper-frames"
+
+    def __init__(self, printer: Printer, text: FlowText) -> None:
+        self._printer = printer
+        self._text = text
+
+    def client_disconnected(self, client: Client) -> None:
+        self._printer.put(self._text.http2("client", client))
+
+    def server_disconnected(self, data: ServerConnectionHookData) -> None:
+        self._printer.put(self._text.http2("server", data.server))
 
 
 def is_coloured(stream: TextIO) -> bool:

@@ -20,6 +20,7 @@ from midstream.addon import (
     ServerSentEvent,
     TCPFlow,
     TCPMessage,
+    WebSocketMessage,
 )
 from midstream.addons import harmless
 
@@ -28,6 +29,9 @@ CUT_CHARACTERS = 4096
 """What of a body detail 3 shows."""
 CUT_URL = 300
 """What of a URL detail 1 shows."""
+
+ORDERLY = frozenset((1000, 1001, 1005))
+"""The codes with which WebSocket connections end as they should."""
 
 Colour = Literal["red", "green", "yellow", "blue", "cyan", "magenta", "bright_black"]
 _METHODS: dict[str, Colour] = {"GET": "green", "HEAD": "green", "DELETE": "red", "CONNECT": "blue"}
@@ -76,6 +80,41 @@ class FlowText:
         lines = [self._message_line(flow, what, from_client=False)]
         lines += self._content(event.data.encode("utf-8", "surrogateescape"))
         return "\n".join(lines) + "\n"
+
+    def websocket_message(self, flow: HTTPFlow, message: WebSocketMessage) -> str:
+        """Return one message of a WebSocket connection."""
+        notes = [note for note, is_so in (("injected", message.injected), ("dropped", message.dropped)) if is_so]
+        what = " ".join(("websocket", "text" if message.is_text else "binary", *notes))
+        lines = [self._message_line(flow, what, from_client=message.from_client)]
+        lines += self._content(message.content, message.text if message.is_text else None)
+        return "\n".join(lines) + "\n"
+
+    def websocket(self, flow: HTTPFlow) -> str:
+        """Return the end of a WebSocket connection."""
+        ends = f"{address(flow.client_conn.peername)} <-> websocket <-> {harmless.line(self._url(flow.request))}"
+        data = flow.websocket
+        if flow.error is not None:
+            return f"{ends} {self._style(f'<< {harmless.line(flow.error.msg)}', 'red')}\n"
+        if data is None:
+            return f"{ends} closed\n"
+        by = {True: " by the client", False: " by the server", None: ""}[data.closed_by_client]
+        reason = f" {data.close_reason}" if data.close_reason else ""
+        said = harmless.line(f"closed{by} {data.close_code}{reason}")
+        return f"{ends} {self._style(said, 'green' if data.close_code in ORDERLY else 'yellow')}\n"
+
+    def http2(self, name: str, connection: Connection) -> str:
+        """Return what passed on an HTTP/2 connection, frame by frame; nothing for other connections."""
+        facts = connection.http2
+        if facts is None or not facts.frames:
+            return ""
+        lines = [f"{address(connection.peername)} HTTP/2 with the {name}"]
+        if facts.fingerprint:
+            lines.append(self._style(f"  fingerprint: {harmless.line(facts.fingerprint)}", "bright_black"))
+        begin = facts.frames[0].timestamp
+        if facts.frames_dropped:
+            lines.append(self._style(f"  ({facts.frames_dropped} earlier frames were not kept)", "bright_black"))
+        lines += [f"  {(frame.timestamp - begin) * 1000:9.1f} ms {harmless.line(str(frame))}" for frame in facts.frames]
+        return "\n".join(lines) + "\n\n"
 
     def tcp_message(self, flow: TCPFlow, message: TCPMessage) -> str:
         """Return one message of a TCP flow."""
@@ -191,6 +230,8 @@ class FlowText:
                 yield self._style(f"  {name}: {harmless.line(facts)}", "bright_black")
         if isinstance(flow, HTTPFlow):
             yield self._style(f"  times: {times(flow)}", "bright_black")
+            if flow.stream_id is not None or flow.server_stream_id is not None:
+                yield self._style(f"  streams: {streams(flow)}", "bright_black")
         if flow.held_back:
             yield self._style(f"  held back: {harmless.line(flow.held_back)}", "bright_black")
         for annotation in flow.annotations:
@@ -254,6 +295,12 @@ def connection_facts(connection: Connection) -> str:
         facts.append(f"ALPN {connection.alpn.decode('latin-1')}" if connection.alpn else "")
         facts.append(f"SNI {connection.sni}" if connection.sni else "")
     return ", ".join(fact for fact in facts if fact)
+
+
+def streams(flow: HTTPFlow) -> str:
+    """Return the numbers of the flow's HTTP/2 streams."""
+    ids = (("client", flow.stream_id), ("server", flow.server_stream_id))
+    return ", ".join(f"{name} {number}" for name, number in ids if number is not None)
 
 
 def times(flow: HTTPFlow) -> str:

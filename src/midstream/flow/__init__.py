@@ -8,6 +8,7 @@ from midstream.flow.flow import ControlException, Error, Flow
 from midstream.flow.grpc import GrpcCall, GrpcMessage
 from midstream.flow.headers import Headers
 from midstream.flow.http import HTTPFlow
+from midstream.flow.http2 import Http2Facts, Http2Frame
 from midstream.flow.message import Message
 from midstream.flow.multidict import MultiDict, MultiDictView
 from midstream.flow.request import Request
@@ -32,6 +33,8 @@ __all__ = [
     "GrpcMessage",
     "HTTPFlow",
     "Headers",
+    "Http2Facts",
+    "Http2Frame",
     "Message",
     "ModeName",
     "MultiDict",

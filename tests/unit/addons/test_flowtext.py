@@ -10,11 +10,15 @@ from midstream.flow import (
     Error,
     GrpcMessage,
     Headers,
+    Http2Facts,
+    Http2Frame,
     Response,
     Server,
     ServerSentEvent,
     TCPFlow,
     TCPMessage,
+    WebSocketData,
+    WebSocketMessage,
 )
 
 LINE = "127.0.0.1:50000 GET http://example.com/path?x=1 << 200 OK 5b\n"
@@ -319,3 +323,59 @@ def test_server_sent_events(grpc_call):
     )
     assert show(grpc_call, ServerSentEvent("", "a\x1b")).startswith("127.0.0.1:50000 <- event a\\x1b <- ")
     assert " <- event message <- " in show(grpc_call, ServerSentEvent("\udcff"))
+
+
+def test_streams_of_http2_are_shown_with_the_facts(shown):
+    def change(flow):
+        flow.stream_id, flow.server_stream_id = 3, 7
+
+    assert "  streams: client 3, server 7\n" in shown(4, change)
+    assert "streams" not in shown(4)
+
+
+def test_messages_of_websocket_connections(make_flow):
+    flow = make_flow(url="http://example.com/chat")
+    text = FlowText(detail=3)
+    message = WebSocketMessage(1, True, b"h\xc3\xa9llo\x1b", injected=True)
+    shown = text.websocket_message(flow, message)
+    assert shown == "127.0.0.1:50000 -> websocket text injected -> example.com:80\n\n    hé" + "llo\\x1b\n"
+    message = WebSocketMessage(2, False, b"\0\1", dropped=True)
+    assert "<- websocket binary dropped <-" in text.websocket_message(flow, message)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "by_client", "expected"),
+    [
+        (1000, None, True, "closed by the client 1000"),
+        (4001, "gone\x1b", False, "closed by the server 4001 gone\\x1b"),
+        (1006, None, None, "closed 1006"),
+    ],
+)
+def test_the_end_of_a_websocket_connection(make_flow, code, reason, by_client, expected):
+    flow = make_flow(url="http://example.com/chat")
+    flow.websocket = data = WebSocketData()
+    data.close_code, data.close_reason, data.closed_by_client = code, reason, by_client
+    line = FlowText(detail=1).websocket(flow)
+    assert line == f"127.0.0.1:50000 <-> websocket <-> http://example.com/chat {expected}\n"
+    flow.error = Error("killed")
+    assert FlowText(detail=1).websocket(flow).endswith("<< killed\n")
+
+
+def test_the_frames_of_an_http2_connection():
+    client = Client(peername=("127.0.0.1", 50000))
+    text = FlowText(detail=4)
+    assert text.http2("client", client) == ""
+    client.http2 = facts = Http2Facts()
+    assert text.http2("client", client) == ""
+    facts.fingerprint = "4:1|00|0|m"
+    facts.frames_dropped = 2
+    facts.frames.append(Http2Frame(10.0, False, "HEADERS", 1, 20, ("END_STREAM",)))
+    facts.frames.append(Http2Frame(10.5, True, "RST_STREAM", 1, 4, detail="CANCEL"))
+    assert text.http2("client", client).splitlines() == [
+        "127.0.0.1:50000 HTTP/2 with the client",
+        "  fingerprint: 4:1|00|0|m",
+        "  (2 earlier frames were not kept)",
+        "        0.0 ms < HEADERS stream 1, 20 bytes END_STREAM",
+        "      500.0 ms > RST_STREAM stream 1, 4 bytes CANCEL",
+        "",
+    ]
