@@ -3,7 +3,7 @@
 Most fields of most blocks are one byte, an index into a table that both sides keep; then encoding is a dictionary look-up per
 field and decoding a list look-up per byte. What is spelled out is remembered, in memos that all connections share: texts by
 their Huffman code, fields by their literal. A block that changes nothing in the table is remembered as a whole,
-by its decoder, until the table does change.
+by its decoder and by its encoder, until the table does change.
 """
 
 from itertools import chain
@@ -173,18 +173,35 @@ class Encoder:
         """For each field of a table its code, or how many were added to the dynamic table before it."""
         self._sizes: list[int] = []
         """Changes of the table's size to announce with the next block."""
+        self._blocks: dict[tuple[Field, ...], bytes] = {}
+        """Blocks that changed nothing in the table, by their fields, until it does change."""
 
     def resize(self, capacity: int) -> None:
         """Change the size of the table."""
         if capacity == self._table.capacity:
             return
         self._forget(self._table.resize(capacity))
+        self._blocks.clear()
         # The smallest size in between has to be told, too (RFC 7541 §4.2).
         self._sizes = [min(self._sizes)] if self._sizes and min(self._sizes) < capacity else []
         self._sizes.append(capacity)
 
     def encode(self, fields: Fields, never_indexed: frozenset[Field] = _NONE) -> bytes:
         """Encode fields, those of `never_indexed` as literals that nobody behind us puts into a table either."""
+        if self._sizes or never_indexed:
+            return self._encode(fields, never_indexed)
+        key = tuple(fields)
+        block = self._blocks.get(key)
+        if block is None:
+            added = self._added
+            block = self._encode(fields, never_indexed)
+            if added == self._added and len(block) <= _BLOCK_BYTES:
+                if len(self._blocks) >= _BLOCKS:
+                    self._blocks.clear()
+                self._blocks[key] = block
+        return block
+
+    def _encode(self, fields: Fields, never_indexed: frozenset[Field]) -> bytes:
         out: list[bytes] = []
         if self._sizes:
             out += [integer(size, 5, 0x20) for size in self._sizes]
@@ -217,6 +234,7 @@ class Encoder:
             code = _literals.remember(field, _spell(field, 6, 0x40), len(name) + len(value))
         self._known[field] = self._added
         self._added += 1
+        self._blocks.clear()
         self._forget(self._table.add(field))
         return code
 

@@ -261,3 +261,24 @@ def test_texts_that_huffman_would_make_longer_are_spelled_out():
     block = Encoder().encode([(b"x-a", text)])
     assert text in block
     assert Decoder().decode(block).fields == [(b"x-a", text)]
+
+
+def test_an_encoder_remembers_blocks_until_its_table_changes():
+    encoder, decoder = Encoder(), Decoder()
+    first = [(b"a", b"1"), (b"etag", b"x")]
+    second = [(b"b", b"2"), (b"etag", b"y")]
+    for fields in (first, first, first, second, first, second, second, first):
+        assert decoder.decode(encoder.encode(fields)).fields == fields
+    encoder.resize(0)
+    for fields in (first, first):
+        assert decoder.decode(encoder.encode(fields)).fields == fields
+    secret = frozenset(first[:1])
+    for never_indexed in (secret, frozenset(), secret):
+        assert decoder.decode(encoder.encode(first, never_indexed)).never_indexed == never_indexed
+
+
+def test_an_encoder_remembers_few_blocks():
+    encoder, decoder = Encoder(), Decoder()
+    for number in [*range(40), *range(40)]:
+        fields = [(b"etag", b"%d" % number)]
+        assert decoder.decode(encoder.encode(fields)).fields == fields
