@@ -4,6 +4,8 @@ An engine begins where the opening handshake ends (`handshake.py`). It answers n
 frames, because a proxy stands between two ends that do so; it sees to it that only one close frame is sent and nothing behind it.
 """
 
+from functools import partial
+
 from midstream.wire.errors import Profile
 from midstream.wire.ws.deflate import Deflater
 from midstream.wire.ws.frame import DEFLATED
@@ -29,7 +31,12 @@ class _Engine(Reader, Writer):
         """What was agreed with this peer; None for no compression."""
         if compression is not None:
             self._firsts = DEFLATED
-            self._make_deflater = lambda: self._new_deflater(compression)
+            bits, keeps_context = (
+                (compression.server_bits, compression.server_keeps_context)
+                if self.is_peer_masking
+                else (compression.client_bits, compression.client_keeps_context)
+            )
+            self._make_deflater = partial(Deflater, bits, keeps_context=keeps_context)
 
     @property
     def is_open(self) -> bool:
@@ -40,9 +47,6 @@ class _Engine(Reader, Writer):
     def is_closed(self) -> bool:
         """True if both close frames have passed, so that the connection beneath may go (RFC 6455 §7.1.1)."""
         return self.close_sent is not None and (self.close_received is not None or self.has_failed)
-
-    def _new_deflater(self, compression: Compression) -> Deflater:
-        raise NotImplementedError
 
 
 class ClientFacing(_Engine):
@@ -60,9 +64,6 @@ class ClientFacing(_Engine):
     ) -> None:
         super().__init__(limits, profile, compression, None)
 
-    def _new_deflater(self, compression: Compression) -> Deflater:
-        return Deflater(compression.server_bits, keeps_context=compression.server_keeps_context)
-
 
 class ServerFacing(_Engine):
     """Reads the unmasked frames of a server and writes masked ones."""
@@ -79,6 +80,3 @@ class ServerFacing(_Engine):
     ) -> None:
         """`make_key` returns four bytes that nobody can foresee, anew at each call (RFC 6455 §5.3)."""
         super().__init__(limits, profile, compression, make_key)
-
-    def _new_deflater(self, compression: Compression) -> Deflater:
-        return Deflater(compression.client_bits, keeps_context=compression.client_keeps_context)
