@@ -1,6 +1,6 @@
 """WebSocket with the sans-IO cores of `websockets` as the other end, from the handshake to the close frames."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.client import ClientProtocol
 from websockets.extensions.permessage_deflate import (
@@ -60,6 +60,7 @@ def converse(ours, theirs, said, *, deflates):
     assert ours.is_closed
 
 
+@settings(max_examples=40)
 @given(MESSAGES, st.booleans(), st.booleans(), BITS, st.just(True) | BITS)
 def test_a_client(said, server_forgets, client_forgets, server_bits, client_bits):
     factory = ClientPerMessageDeflateFactory(server_forgets, client_forgets, server_bits, client_bits)
@@ -83,6 +84,7 @@ def test_a_client(said, server_forgets, client_forgets, server_bits, client_bits
     converse(ClientFacing(compression=agreement), theirs, said, deflates=True)
 
 
+@settings(max_examples=40)
 @given(
     MESSAGES,
     st.booleans(),
@@ -118,6 +120,7 @@ def test_a_server(said, server_forgets, client_forgets, server_bits, client_bits
     converse(ServerFacing(lambda: b"wxyz", compression=agreement), theirs, said, deflates=agreement is not None)
 
 
+@settings(max_examples=40)
 @given(MESSAGES, st.booleans(), st.booleans(), st.booleans())
 def test_windows_and_contexts_of_both_sides(said, server_keeps, client_keeps, is_client):
     agreement = Compression(9, 13, server_keeps, client_keeps)
