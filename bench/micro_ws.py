@@ -1,7 +1,7 @@
 """Microseconds per WebSocket message and side, spent in engines alone: `python bench/micro_ws.py`.
 
 A side reads a message from its peer, or writes one to it; a proxy does both for each message. The sans-IO cores of `websockets`
-and, if it is importable, of `wsproto` do the same. All in CPU time, best of several rounds, the engines in turn.
+and, if it is importable, of `wsproto` do the same, except that they compress harder by default. All in CPU time, best of several rounds, the engines in turn.
 """
 
 import argparse

@@ -26,9 +26,11 @@ LARGEST_CONTROL: Final = 125
 
 OPCODES: Final = frozenset((0, 1, 2, CLOSE, PING, PONG))
 PLAIN: Final = frozenset((0, 1, 2, *(FIN | opcode for opcode in OPCODES)))
-"""The first bytes a frame may have …"""
+"""The first bytes a frame may have."""
+WHOLE: Final = frozenset((FIN | 1, FIN | 2))
+"""Those of messages in one frame, not compressed."""
 DEFLATED: Final = PLAIN | frozenset((RSV1 | 1, RSV1 | 2, FIN | RSV1 | 1, FIN | RSV1 | 2))
-"""… and those where messages may be compressed: RSV1 stands in a message's first frame (RFC 7692 §6)."""
+"""Those it may have where messages may be compressed: RSV1 stands in a message's first frame (RFC 7692 §6)."""
 
 
 def header(first: int, length: int, mask: int = 0) -> bytes:

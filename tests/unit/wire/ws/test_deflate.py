@@ -103,7 +103,7 @@ def test_ws_10_a_bomb_is_refused_by_ratio():
 
 def test_ws_10_a_bomb_in_pieces():
     wire = packed(Deflater(), bytes(2_000_000))
-    inflater = Inflater(Limits(inflate_ratio=1))
+    inflater = Inflater(Limits(inflate_ratio=1, inflate_free=1_048_576))
     half = len(wire) // 2
     assert len(inflater.inflate(wire[:half], 0, is_last=False)) < 1_048_576
     assert "a suspicious multiple" in fault(inflater, wire[half:]).message
