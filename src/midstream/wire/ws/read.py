@@ -192,7 +192,11 @@ class Reader:
             self._is_first = True
             self._is_compressed = bool(first & RSV1)
         self._is_final = bool(first & FIN)
-        if 0 < self.message_limit < self._size + length and not self._is_compressed:
+        if not self._is_compressed:
+            self._check_size(length)
+
+    def _check_size(self, to_come: int) -> None:
+        if 0 < self.message_limit < self._size + to_come:
             raise WebSocketError(f"a message of more than {self.message_limit} bytes", "RFC 6455 §10.4", TOO_BIG)
 
     def _payload(self, events: list[Event]) -> bool:
@@ -250,6 +254,7 @@ class Reader:
                 if not data:
                     return
         self._size += len(data)
+        self._check_size(left)  # the limit may be another one than when the frame began
         if opcode == TEXT and self._text.finds_fault(data, is_last=is_last):
             self._note_text("a text message that is not UTF-8", "RFC 6455 §8.1")
         faults = self._tolerance.take() if self._tolerance.faults else ()

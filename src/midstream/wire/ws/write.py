@@ -37,6 +37,7 @@ class Writer:
         """The first byte of the next frame of that message, without FIN."""
         self._to_send = 0
         """Bytes of the frame being sent that are to come; -1 while it is gathered; 0 between frames."""
+        self._is_final_out = False
         self._key_out = b""
         self._held: list[bytes] = []
         self._held_size = 0
@@ -153,9 +154,12 @@ class Writer:
                 start += self._key_out
         elif len(data) + piece.left != left:
             raise UsageError(f"A frame was said to have {left} bytes more, and is sent {len(data) + piece.left}.")
+        elif piece.is_final is not self._is_final_out:
+            raise UsageError("A frame cannot become the last one of its message, or another, when its header is sent.")
         else:
             start = b""
         self._to_send = piece.left
+        self._is_final_out = piece.is_final
         if self._make_key is not None:
             data, key = apply_mask(data, self._key_out), self._key_out
             self._key_out = rotated(key, len(data))

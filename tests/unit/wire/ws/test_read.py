@@ -245,6 +245,16 @@ def test_limits_can_change_between_messages(frame):
     assert engine.receive(frame(0x82, b"x" * 11))[0].code == 1009
 
 
+def test_limits_can_change_within_a_frame(frame):
+    engine = ServerFacing(bytes)
+    wire = frame(0x82, b"x" * 11)
+    assert engine.receive(wire[:5]) == [Piece(BINARY, b"xxx", left=8)]
+    engine.message_limit = 11
+    assert engine.receive(wire[5:6]) == [Piece(BINARY, b"x", False, left=7)]
+    engine.message_limit = 10
+    assert engine.receive(wire[6:7])[0].code == 1009
+
+
 def test_ws_14_an_end_without_close_frame(frame):
     engine = ServerFacing(bytes)
     assert engine.eof() == [Lost("the server closed the connection without a close frame")]

@@ -108,6 +108,8 @@ def test_a_frame_is_as_long_as_its_header_says(to_client):
     to_client.send(Piece(BINARY, b"ab", left=5))
     with pytest.raises(UsageError, match="5 bytes more, and is sent 4"):
         to_client.send(Piece(BINARY, b"cde", False, left=1))
+    with pytest.raises(UsageError, match="when its header is sent"):
+        to_client.send(Piece(BINARY, b"cde", False, False, 2))
     with pytest.raises(UsageError, match="was known at first"):
         to_client.send(Piece(BINARY, b"cde", False, left=-1))
     with pytest.raises(UsageError, match="inside of another"):
