@@ -102,7 +102,8 @@ class Step:
 
     def _finish(self, error: BaseException | None) -> None:
         self.is_done = True
-        if self._on_done is not None:
-            self._on_done(error)
+        on_done, self._on_done = self._on_done, None  # which is mostly a method of the owner: no cycle is left behind
+        if on_done is not None:
+            on_done(error)
         elif error is not None:
             raise error
