@@ -126,7 +126,7 @@ class Reader:
         most = self.limits.head_fields
         section = read_section(block, most)
         line = buffer[at:line_end]
-        if section is None or len(section.fields) > most or b"\n" in line:
+        if section is None or len(section.fields) > most or 0x0A in line:
             return self._odd_head(events)
         self._at = end + 4
         return self._begin(line, block, section, events)
