@@ -1,5 +1,7 @@
 """One request and its answer: what arrives, in which order the hooks fire, and which fields go on."""
 
+import gc
+
 import pytest
 
 GET = b"GET http://a/x HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -33,6 +35,36 @@ def test_pieces_make_no_difference(play, tape, piece):
     assert client.received() == OK
     assert sorted(tape.hooks) == sorted(ORDER)
     assert tape.flow.request.content == b"hello"
+
+
+class Looks:
+    def request(self, flow): ...
+    def response(self, flow): ...
+
+
+@pytest.mark.parametrize("addons", [[], [Looks()]])
+@pytest.mark.parametrize(
+    "request_", [GET, b"POST http://a/x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"], ids=["get", "post"]
+)
+def test_an_exchange_leaves_nothing_to_the_garbage_collector(play, addons, request_):
+    """Command line programs have it look seldom."""
+    scenario = play(addons=addons)
+    client = scenario.client()
+
+    def exchange():
+        client.sends(request_, piece=len(request_) - 2)
+        scenario.servers[0].sends(OK, piece=40)
+        assert client.received() == OK
+
+    exchange()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            exchange()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_connections_are_used_again(play, tape):

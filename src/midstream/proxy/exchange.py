@@ -143,9 +143,8 @@ class Exchange:
             self._annotate((Fault(message, "RFC 9110 §7.4"),))
 
     def _make_flow(self, request: Request) -> None:
-        server = Server(address=(request.host, request.port), via=self._around.via)
-        self.flow = flow = HTTPFlow(self._around.client, server, True)
-        flow.request = request
+        server = Server.towards((request.host, request.port), self._around.via)
+        self.flow = flow = HTTPFlow.begin(self._around.client, server, request)
         if self._client.id:
             flow.stream_id = self._client.id
 
@@ -502,7 +501,8 @@ class Exchange:
         if self._upload is not None and not self._upload.is_done:
             self._client.say_close()
             self._stop_upload()
-        self._drop_server()
+        if self._server is not None:
+            self._drop_server()
         self._client.finish()
 
     async def _fail(self, failure: Failed) -> None:

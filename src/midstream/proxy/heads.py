@@ -1,12 +1,17 @@
 """From flow messages back to heads for the wire: the original where nothing changed, else what hooks made of it."""
 
+from typing import Final
+
 from midstream.flow import Request, Response
 from midstream.flow import status as phrases
 from midstream.proxy.target import Target, join_authority
 from midstream.wire.events import Fields, RequestHead, ResponseHead
 from midstream.wire.h1.hop import end_to_end
-from midstream.wire.h1.line import HOST, written_line
+from midstream.wire.h1.line import HOST, Field, written_line
 from midstream.wire.h2.heads import VERSION
+from midstream.wire.memo import Memo
+
+_replacements: Final[Memo[tuple[bytes, int, Field], bytes]] = Memo(room=512, largest=4096)
 
 
 def request_head(
@@ -81,14 +86,23 @@ def set_host(head: RequestHead, host: bytes) -> None:
         if field[0].lower() == b"host":
             fields[index] = (field[0], host)
             if head.block:
-                lines = head.block.split(b"\r\n", index + 1)
-                lines[index] = b"%b: %b" % fields[index]
-                head.block = b"\r\n".join(lines)
+                head.block = _replaced(head.block, index, fields[index])
             break
     else:
         fields.insert(0, (b"Host", host))
         head.block = b"Host: %b\r\n%b" % (host, head.block) if head.block else b""
     head.host = host
+
+
+def _replaced(block: bytes, index: int, field: Field) -> bytes:
+    """Return a block with another field at `index`; for the same again the same object, whose hash is known by then."""
+    key = (block, index, field)
+    known = _replacements.get(key)
+    if known is not None:
+        return known
+    lines = block.split(b"\r\n", index + 1)
+    lines[index] = b"%b: %b" % field
+    return _replacements.remember(key, b"\r\n".join(lines), len(block))
 
 
 def patched(block: bytes, came: Fields, pairs: Fields) -> bytes:

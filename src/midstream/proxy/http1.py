@@ -146,7 +146,8 @@ class Http1Client(_Http1Stream):
         if not self._engine.is_reusable:
             self._leave()
         elif not self._is_running:
-            self._run([] if self.peer.is_full else self._engine.next_message())
+            events = [] if self.peer.is_full else self._engine.next_message()
+            self._run(events) if events else self._rest()
 
     def abort(self, code: int | None = None) -> None:  # noqa: ARG002 - there are none in HTTP/1
         self._step = None

@@ -167,7 +167,7 @@ class Peer(asyncio.Protocol):
         output = self._output
         if not output:
             return
-        data = output[0] if len(output) == 1 else b"".join(output)
+        data = b"".join(output)  # of one piece that is the piece itself
         output.clear()
         self._write_through(data)
 

@@ -55,9 +55,8 @@ class Pool:
 
     def take(self, origin: Origin, *, is_repeatable: bool = True) -> ServerStream | None:
         """Return a stream on a connection that is there, or None if there is none to be trusted."""
-        shared = self._shared.get(origin)
-        if shared is not None:
-            for connection in shared:
+        if self._shared:
+            for connection in self._shared.get(origin, ()):
                 if connection.has_room:
                     return connection.stream()
         idle = self._idle.get(origin)

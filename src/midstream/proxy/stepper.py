@@ -58,11 +58,10 @@ class Signal(Generic[T]):
 class Step:
     """Runs one coroutine to its end, from wait to wait."""
 
-    __slots__ = ("_error", "_is_running", "_on_done", "_send", "_throw", "is_done")
+    __slots__ = ("_coroutine", "_error", "_is_running", "_on_done", "is_done")
 
     def __init__(self, coroutine: Stepped, on_done: Callable[[BaseException | None], None] | None = None) -> None:
-        self._send = coroutine.send
-        self._throw = coroutine.throw
+        self._coroutine = coroutine
         self._on_done = on_done
         self._error: BaseException | None = None
         self._is_running = False
@@ -88,10 +87,10 @@ class Step:
         try:
             while True:
                 if self._error is None:
-                    waitable = self._send(None)
+                    waitable = self._coroutine.send(None)
                 else:
                     error, self._error = self._error, None
-                    waitable = self._throw(error)
+                    waitable = self._coroutine.throw(error)
                 if self._error is None and waitable.park(self):  # type: ignore[redundant-expr] # thrown in while it ran
                     return
         except StopIteration:
@@ -103,7 +102,8 @@ class Step:
 
     def _finish(self, error: BaseException | None) -> None:
         self.is_done = True
-        if self._on_done is not None:
-            self._on_done(error)
+        on_done, self._on_done = self._on_done, None  # which is mostly a method of the owner: no cycle is left behind
+        if on_done is not None:
+            on_done(error)
         elif error is not None:
             raise error

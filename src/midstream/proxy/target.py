@@ -101,7 +101,7 @@ def _by_pseudo_fields(head: RequestHead, way: Way) -> Target:
 def _absolute_form(head: RequestHead, way: Way) -> Target:
     slash = head.target.find(b"/", head.target.find(b"//") + 2)
     start, path = (head.target[:slash], head.target[slash:]) if slash > 0 else (head.target, b"/")
-    if b"?" in start:
+    if 0x3F in start:
         start, _, query = head.target.partition(b"?")
         path = b"/?" + query
     scheme, host, port, authority, bare = _read_start(start)

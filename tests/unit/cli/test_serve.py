@@ -1,11 +1,20 @@
 import asyncio
+import gc
 import os
 import signal
 import sys
 
 import pytest
 
-from midstream.cli.serve import StartFailure, loop_factory, run_in_loop, signals_caught, started, until_stopped
+from midstream.cli.serve import (
+    YOUNG_OBJECTS,
+    StartFailure,
+    loop_factory,
+    run_in_loop,
+    signals_caught,
+    started,
+    until_stopped,
+)
 from midstream.errors import OptionsError, UsageError
 from midstream.options import Options
 from midstream.options.store import Deferred
@@ -20,6 +29,16 @@ def test_an_engine_is_started_and_stopped(fake_engine):
     engine = run_in_loop(Options(), lambda: enter(Options(), ["a"]))
     assert engine.addons == ["a"]
     assert fake_engine.log == ["start", "stop"]
+
+
+def test_the_garbage_collector_looks_seldom_while_an_engine_runs(fake_engine):
+    async def look():
+        async with started(Options(), ()):
+            return gc.get_threshold()[0], gc.get_freeze_count() > 0
+
+    usual = gc.get_threshold()
+    assert run_in_loop(Options(), look) == (YOUNG_OBJECTS, True)
+    assert (gc.get_threshold(), gc.get_freeze_count()) == (usual, 0)
 
 
 @pytest.mark.parametrize("fault", [OSError("port taken"), UsageError("no such script")])

@@ -33,6 +33,11 @@ def test_servers_start_closed():
     assert Client(transport_protocol="udp").transport_protocol == "udp"
 
 
+def test_the_fast_way_makes_the_same_server():
+    via = ("http", ("b", 2))
+    assert vars(Server.towards(("a", 1), via)) == vars(Server(address=("a", 1), via=via))
+
+
 def test_half_open_is_not_connected():
     server = Server()
     server.state = ConnectionState.CAN_READ

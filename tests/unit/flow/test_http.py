@@ -1,4 +1,12 @@
-from midstream.flow import Client, HTTPFlow, Response, Server, WebSocketData, WebSocketMessage
+from midstream.flow import Client, HTTPFlow, Request, Response, Server, WebSocketData, WebSocketMessage
+
+
+def test_the_fast_way_makes_the_same_flow():
+    client, server, request = Client(), Server(), Request.make("GET", "http://a/")
+    flow = HTTPFlow(client, server, live=True)
+    flow.request = request
+    flow.timestamp_created = request.timestamp_start
+    assert vars(HTTPFlow.begin(client, server, request)) == vars(flow)
 
 
 def test_parts_start_empty():

@@ -7,7 +7,7 @@ goes on when `next_message` says that the exchange is over; what a pipelining cl
 from midstream.errors import UsageError
 from midstream.wire.errors import PeerError, Profile
 from midstream.wire.events import END, Data, End, Event, RequestHead, Reset, ResponseHead, Trailers
-from midstream.wire.h1.framing import BODILESS, CHUNKED, UNTIL_CLOSE
+from midstream.wire.h1.framing import CHUNKED, UNTIL_CLOSE
 from midstream.wire.h1.head import is_tunnel, read_request, read_response
 from midstream.wire.h1.limits import Limits
 from midstream.wire.h1.line import CLOSE, CODING, DOUBTFUL_FRAMING, KEEP_ALIVE
@@ -74,13 +74,13 @@ class _Engine(Reader):
 
     def next_message(self) -> list[Event]:
         """Start on the next exchange of this connection; return what has come of it already."""
-        if self._step != self._rest:
+        if self._step is not self._rest:
             return []
         self._is_sent = False
         self._framing = None
         self._method = b""
         self._start_over()
-        events = self._advance() if self._buffer else []
+        events = self.receive(b"") if self._buffer else []
         if self._peer_is_done:
             self._end_of_input(events)
         return events
@@ -131,7 +131,7 @@ class ClientFacing(_Engine):
         """True if this exchange is over, or none has begun, and another may follow."""
         if not self._keeps or self.close_after or (self._peer_is_done and not self._buffer):
             return False
-        if self._is_sent and self._step == self._rest:
+        if self._is_sent and self._step is self._rest:
             return True
         return self._step == self._head and not self._buffer and self._framing is None
 
@@ -171,7 +171,7 @@ class ClientFacing(_Engine):
             raise UsageError("A second response was sent to one request.")
         if head.status < 200 and head.is_interim:
             return write_interim(head)
-        keeps = self._keeps and not self.close_after and self._step != self._failed and self._method != b""
+        keeps = self._keeps and not self.close_after and self._step is not self._failed and self._method != b""
         wire, self._framing, self._keeps = write_response(head, self._method, is_modern=self._is_modern, keeps=keeps)
         return wire
 
@@ -184,6 +184,7 @@ class ServerFacing(_Engine):
     def __init__(self, limits: Limits = DEFAULT_LIMITS, profile: Profile = Profile.LENIENT) -> None:
         super().__init__(limits, profile)
         self._interims = 0
+        self._idle = self._idle  # type: ignore[method-assign] # as in `Reader`
         self._step = self._idle
 
     @property
@@ -191,7 +192,7 @@ class ServerFacing(_Engine):
         """True if this exchange is over, or none has begun, and another request may be sent."""
         if not self._keeps or self.close_after or self._peer_is_done or self._buffer:
             return False
-        return (self._is_sent and self._step == self._rest) or self._step == self._idle
+        return (self._is_sent and self._step is self._rest) or self._step is self._idle
 
     @property
     def is_sent(self) -> bool:
@@ -199,11 +200,10 @@ class ServerFacing(_Engine):
         return self._is_sent
 
     def _start_over(self) -> None:
-        super()._start_over()
-        self._step = self._idle
+        self._step = self._idle  # `_send_head` does the rest
 
     def _place(self) -> str:
-        if self._step == self._idle:
+        if self._step is self._idle:
             return ""
         if self._step == self._head and not self.buffered:
             return "before it answered"
@@ -226,17 +226,19 @@ class ServerFacing(_Engine):
             return True
         kinds = section.kinds
         is_persistent = not kinds & CLOSE if head.version != b"HTTP/1.0" else kinds & (CLOSE | KEEP_ALIVE) == KEEP_ALIVE
-        if not is_persistent or head.faults or framing == UNTIL_CLOSE or is_tunnel(head.status, self._method):
+        if not is_persistent or head.faults or framing == UNTIL_CLOSE:
             self._keeps = False
-        if framing in (0, BODILESS):
-            return self._finish(events)
-        if framing == CHUNKED:
+        if framing > 0:
+            self._left = framing
+            self._step = self._sized
+        elif framing == CHUNKED:
             self._step = self._chunk_size
         elif framing == UNTIL_CLOSE:
             self._step = self._until_close
         else:
-            self._left = framing
-            self._step = self._sized
+            if is_tunnel(head.status, self._method):
+                self._keeps = False
+            return self._finish(events)
         return True
 
     def _finish(self, events: list[Event]) -> bool:
@@ -248,7 +250,7 @@ class ServerFacing(_Engine):
     def _send_head(self, head: RequestHead | ResponseHead) -> bytes:
         if not isinstance(head, RequestHead):
             raise UsageError("A server is sent requests, not responses.")
-        if self._step != self._idle:
+        if self._step is not self._idle:
             raise UsageError("A request was sent before the exchange before it was over.")
         wire, self._framing, self._keeps = write_request(head, close=self.close_after)
         self._method = head.method

@@ -108,7 +108,7 @@ def is_tunnel(status: int, method: bytes) -> bool:
 
 
 def _frame_response(section: Section, status: int, method: bytes) -> int:
-    if status < 200 or status in (204, 304) or method == b"HEAD" or is_tunnel(status, method):
+    if status < 200 or status in (204, 304) or method == b"HEAD" or (method == b"CONNECT" and status < 300):
         return BODILESS
     kinds = section.kinds
     if kinds & CODING:

@@ -49,6 +49,8 @@ class Section(msgspec.Struct):
 
     is_forwardable: bool
     """`hop.end_to_end` would leave it alone, but for a harmless `Connection: keep-alive`."""
+    block: bytes = b""
+    """Its bytes with the final blank line, if they were clean; one object for all messages, so that its hash is known."""
 
 
 _sections: Final[Memo[bytes, Section]] = Memo(room=512, largest=4096)
@@ -69,7 +71,9 @@ def read_section(block: bytes, most: int = 4096) -> Section | None:
         if entry is None:
             return None
         entries.append(entry)
-    return _sections.remember(block, digest(entries, lines), len(block))
+    section = digest(entries, lines)
+    section.block = block
+    return _sections.remember(block, section, len(block))
 
 
 def digest(entries: Iterable[Entry], lines: list[bytes]) -> Section:

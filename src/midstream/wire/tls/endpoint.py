@@ -229,33 +229,25 @@ class MemoryEndpoint:
 
     def _read(self, data: Buffer) -> bytes:
         pieces: list[bytes] = []
-        try:
-            if len(data) <= PORTION:
-                self._incoming.write(data)
-                self._drain(pieces)
-            else:
-                for portion in _portions(data):
-                    self._incoming.write(portion)
-                    self._drain(pieces)
-        except ssl.SSLError as error:
-            raise self._failure(error, b"".join(pieces)) from error
+        incoming, read = self._incoming, self._ssl.read
+        for portion in (data,) if len(data) <= PORTION else _portions(data):
+            incoming.write(portion)
+            try:
+                while incoming.pending:
+                    piece = read(RECORD_SIZE)
+                    if not piece:
+                        self.is_closed = True
+                        break
+                    pieces.append(piece)
+            except ssl.SSLWantReadError:
+                pass
+            except ssl.SSLZeroReturnError:
+                self.is_closed = True
+            except ssl.SSLError as error:
+                raise self._failure(error, b"".join(pieces)) from error
         if self._kept:
             self._flush()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    def _drain(self, pieces: list[bytes]) -> None:
-        incoming, read = self._incoming, self._ssl.read
-        try:
-            while incoming.pending:
-                piece = read(RECORD_SIZE)
-                if not piece:
-                    self.is_closed = True
-                    return
-                pieces.append(piece)
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLZeroReturnError:
-            self.is_closed = True
+        return b"".join(pieces)
 
     # The steps of sending: keeping until the handshake is complete → writing → dropping.
 

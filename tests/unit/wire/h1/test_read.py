@@ -1,7 +1,7 @@
 import pytest
 
 from midstream.wire.errors import PeerError, Profile
-from midstream.wire.events import END, Data, End, RequestHead, Reset, Trailers
+from midstream.wire.events import END, Data, End, RequestHead, Reset, ResponseHead, Trailers
 from midstream.wire.h1 import ClientFacing, Limits
 from midstream.wire.h1.read import Reader
 
@@ -167,6 +167,36 @@ def test_h1_33_a_bare_cr_ends_nothing(read_request, refusal):
 def test_h1_35_limits_at_their_edge(read_request, refusal, data, limits, expected):
     found = refusal(read_request(data, **limits))
     assert (found[1] if found else None) == expected
+
+
+def test_a_section_that_comes_again_is_known():
+    engine = ClientFacing()
+    blocks = []
+    for data in (GET, GET.replace(b"/ ", b"/other "), SIZED + b"hello", GET):
+        head = engine.receive(data)[0]
+        assert bytes(data).startswith(b"%b %b HTTP/1.1\r\n%b" % (head.method, head.target, head.block))
+        blocks.append(head.block)
+        engine.send_whole(ResponseHead(204, b"", b"HTTP/1.1", []), b"")
+        engine.next_message()
+    assert blocks[0] is blocks[1]
+    assert blocks[0] is blocks[3]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"GET /too-long-by-now HTTP/1.1\r\nHost: a\r\n\r\n", 431),
+        (b"\r\n" + GET, RequestHead),
+        (b"GET / \n HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    ],
+)
+def test_a_known_section_excuses_nothing_before_it(data, expected):
+    engine = ClientFacing(Limits(head_bytes=len(GET) + 4))
+    engine.receive(GET)
+    engine.send_whole(ResponseHead(204, b"", b"HTTP/1.1", []), b"")
+    engine.next_message()
+    event = engine.receive(data)[0]
+    assert event.status == expected if isinstance(event, PeerError) else type(event) is expected
 
 
 def test_bodies_are_not_copied():
