@@ -8,6 +8,7 @@ import re
 import shutil
 import ssl
 import subprocess
+import sysconfig
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,6 +25,7 @@ def facts() -> list[tuple[str, str]]:
         ("system", _system()),
         ("kernel", platform.release()),
         ("Python of midstream", f"{platform.python_implementation()} {platform.python_version()}"),
+        ("how that Python was built", _python_build()),
         ("OpenSSL of midstream", ssl.OPENSSL_VERSION),
         ("midstream", f"{_distribution('midstream')}, commit {_commit()}"),
         ("uvloop", _distribution("uvloop")),
@@ -38,6 +40,13 @@ def facts() -> list[tuple[str, str]]:
 def version_of(command: list[str]) -> str:
     """Answer the first line that a version command prints, on whichever stream it likes."""
     return _first_line(*command)
+
+
+def _python_build() -> str:
+    """Say how the interpreter was configured: profile-guided optimisation makes a tenth or more of difference."""
+    flag = "--enable-optimizations"
+    is_set = flag in str(sysconfig.get_config_var("CONFIG_ARGS"))
+    return f"{platform.python_compiler()}, {'with' if is_set else 'without'} {flag}"
 
 
 def _cpu_model() -> str:
