@@ -201,9 +201,9 @@ class Http2Connection:
         self._gone()
 
     def writable(self) -> None:
-        self._await_life()
         for stream in list(self.streams.values()):
             stream.has_room()
+        self._settle()
 
     def timed_out(self, stage: str) -> None:
         if self.peer.is_full or stage == "waiting for a sign of life":
