@@ -105,7 +105,10 @@ class ServerSide:
         self._parent: tuple[Peer, ByteReader] | None = None
         """A connection to the parent proxy that has refused and may be asked again."""
         self._parent_via: Via | None = None
-        self._owner = ""
+        self.owner = ""
+        """The client's id if its server connections are its own from now on; else empty."""
+        self._outer: ServerSide | None = None
+        """The side of the connection that this one is inside of; server connections that belong to the client end with that."""
         self._last_origin: tuple[_OriginKey, Origin] | None = None
 
     # Where it leads.
@@ -202,7 +205,7 @@ class ServerSide:
             link.peer.close()
         if self._parent is not None:
             self._parent[0].close()
-        if owner := self._owner_now():
+        if self._outer is None and (owner := self._owner_now()):
             self._pool.drop(owner)
 
     async def chain(self, *, must_see_server: bool) -> tuple[bytes, ...]:
@@ -397,8 +400,15 @@ class ServerSide:
             self._last_origin = None
 
     def bind_to_client(self) -> None:
-        self._owner = self.client.id
+        self.owner = self.client.id
         self._last_origin = None
+        if self._outer is not None:
+            self._outer.bind_to_client()
+
+    def be_within(self, outer: "ServerSide") -> None:
+        """Belong to the client of `outer`, as far as server connections belong to clients."""
+        self._outer = outer
+        self.owner = outer.owner
 
     def _take_parent(self, via: Via | None) -> tuple[Peer, ByteReader] | None:
         """Return the connection that this parent has refused over, if it is still there."""
@@ -423,7 +433,7 @@ class ServerSide:
         """Return the id of this client if its server connections are its own: scripts may make them by client."""
         hooks = self._session.hooks
         makers = (*hooks.server_connect, *hooks.tls_start_server, *hooks.http_connect_upstream)
-        return self.client.id if any(not maker.observes for maker in makers) else self._owner
+        return self.client.id if any(not maker.observes for maker in makers) else self.owner
 
     def _may_be_answered_here(self) -> bool:
         """True if an addon may answer in the server's stead, so that an unreachable one is no reason to refuse."""
