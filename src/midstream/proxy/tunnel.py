@@ -162,7 +162,7 @@ class _Messages:
                 if up.has_ended and down.has_ended and not self._waiting:
                     break
         finally:
-            _part(up, down)
+            _part(up, down, is_orderly=not error and self._flow.error is None)
         return error
 
     def _put(self, from_client: bool, data: bytes) -> None:
@@ -237,11 +237,12 @@ class _Messages:
 async def _run(up: Half, down: Half, from_client: bytes, from_server: bytes) -> None:
     over: Signal[str] = Signal()
     up.on_over = down.on_over = over.set
+    why = ""
     _join(up, down, from_client, from_server)
     try:
         why = await over
     finally:
-        _part(up, down)
+        _part(up, down, is_orderly=not why)
     if why:
         raise PeerError(why)
 
@@ -261,10 +262,13 @@ def _join(up: Half, down: Half, from_client: bytes, from_server: bytes) -> None:
             half.ended()
 
 
-def _part(up: Half, down: Half) -> None:
+def _part(up: Half, down: Half, *, is_orderly: bool) -> None:
     up.on_over = down.on_over = None
     for half in (up, down):
-        half.source.close()
+        if is_orderly:
+            half.source.close()
+        else:
+            half.source.break_off()
 
 
 def _finish_if_ended(up: Half, down: Half) -> None:
