@@ -387,6 +387,20 @@ def test_a_server_that_shows_no_sign_of_life_is_left(play, tape):
     assert len(scenario.pool) == 0
 
 
+def test_what_is_being_closed_is_handed_to_nobody(play):
+    """Between our abort and the news that the connection is lost a request may come."""
+    scenario = play(H2C, http2_ping_keepalive=10)
+    client = client_of(scenario)
+    client.asks("GET", "/")
+    server_of(scenario).hear()
+    (connection,) = scenario.pool._shared[next(iter(scenario.pool._shared))]
+    assert connection.has_room
+    connection.peer.abort()
+    assert scenario.pool.take(connection.origin) is None
+    scenario.settle()
+    assert len(scenario.pool) == 0
+
+
 def test_a_server_that_breaks_the_protocol_is_given_no_further_streams(play):
     scenario = play(H2C)
     client = client_of(scenario)
