@@ -156,6 +156,10 @@ class Pool:
         if waiting is not None:
             waiting.wake_all(error)
 
+    def cannot_share(self, origin: Origin) -> None:
+        """Take note that a connection to `origin` cannot be shared, so that nobody waits for one."""
+        self._exclusive.put(origin, True)
+
     def give_up_opening(self, origin: Origin) -> None:
         """Let somebody else open the connection: who was to do so has left."""
         waiting = self._opening.pop(origin, None)

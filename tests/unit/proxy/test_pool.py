@@ -291,6 +291,12 @@ def test_nobody_waits_for_what_cannot_be_shared(pool):
     pool.end_opening(A)
 
 
+def test_that_something_cannot_be_shared_may_be_known_without_opening_it(pool):
+    pool.cannot_share(A)
+    pool.begin_opening(A)
+    assert not pool.is_opening(A)
+
+
 def test_what_servers_speak_is_remembered_by_address(pool):
     origin = Origin("a", 443, is_tls=True, sni="a", versions=ANY_HTTP)
     assert pool.versions(origin) == ANY_HTTP
