@@ -293,11 +293,11 @@ class ServerSide:
             sni = self._own_sni() if (host, port) == self.way.destination else server_name(host)
         is_tunnelled = not is_tls and via is not None and self.way.destination is not None
         versions = self._versions(is_mirrored=self.is_http2) if is_tls else self._clear_versions()
-        origin = Origin(
-            host, port, is_tls, sni, via, is_tunnelled, self._owner_now(), HTTP1 if is_upgrade else versions
-        )
+        origin = Origin(host, port, is_tls, sni, via, is_tunnelled, self._owner_now(), versions)
         spoken = self._pool.versions(origin)
-        if spoken != origin.versions and not is_upgrade:
+        if is_upgrade and HTTP1[0] in spoken:
+            spoken = HTTP1
+        if spoken != versions:
             origin = msgspec.structs.replace(origin, versions=spoken)
         if self.fingerprint is not None and origin.versions != HTTP1:
             origin = msgspec.structs.replace(origin, fingerprint=str(self.fingerprint))
