@@ -5,7 +5,9 @@ import pytest
 from midstream.flow import Cert
 from midstream.testing.http2 import Http2Peer
 from midstream.testing.tls import Origins, tls_client
+from midstream.wire.events import Reset
 from midstream.wire.h2 import frame as frames
+from midstream.wire.h2.errors import HTTP_1_1_REQUIRED
 
 GET = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -379,3 +381,26 @@ def test_an_origin_that_takes_no_stream_yet_is_waited_for(trusting, origins):
     server.sends(frames.settings([(3, 1)]))
     answer(server)
     assert speaker.response(stream).body == b"ok"
+
+
+def test_h2_04_a_server_that_wants_http1_is_asked_in_it_from_then_on(trusting, origins):
+    scenario = trusting()
+    client = client_of(scenario, BOTH)
+    server = origin_of(scenario, origins, BOTH)
+    client.shake(server)
+    speaker = Http2Peer.client(client)
+    stream = speaker.asks("GET", "/", authority="a.example", scheme="https")
+    played = Http2Peer.server(server)
+    played.hear()
+    played.says(1, Reset("", HTTP_1_1_REQUIRED))
+    again = origin_of(scenario, origins, BOTH).shake()
+    assert again.endpoint.alpn == b"http/1.1"
+    answer(again)
+    assert speaker.response(stream).body == b"ok"
+    late = speaker.asks("GET", "/", authority="a.example", scheme="https")
+    answer(again)
+    assert speaker.response(late).body == b"ok"
+    other = client_of(scenario, BOTH)
+    seen = origin_of(scenario, origins, BOTH)
+    other.shake(seen)
+    assert (other.endpoint.alpn, seen.endpoint.alpn) == (b"http/1.1", b"http/1.1"), "new clients are told as well"

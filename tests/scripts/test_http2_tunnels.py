@@ -7,7 +7,7 @@ from midstream.addons.proxyauth import ProxyAuth
 from midstream.addons.switch import Switch
 from midstream.flow import Response
 from midstream.testing.http2 import Http2Peer
-from midstream.testing.tls import Origins, tls_client
+from midstream.testing.tls import Origins, client_context, tls_client
 from midstream.wire.events import END, Data, Reset
 from midstream.wire.h2 import Limits
 from midstream.wire.h2.errors import CANCEL, CONNECT_ERROR
@@ -298,6 +298,67 @@ def test_requests_and_tunnels_go_on_side_by_side(play):
     assert scenario.servers[0].received() == b"\x00"
 
 
+def test_a_client_hello_may_leave_a_tunnel_alone(trusting, origins):
+    class Ignore:
+        def tls_clienthello(self, data):
+            data.ignore_connection = True
+
+    scenario = trusting(addons=[Ignore()])
+    client = tls_client(
+        scenario, Tunnel(client_of(scenario)), "a.example", context=client_context(origins.authority.certificate)
+    )
+    client.turn()
+    server = origins.serve(scenario.servers[0], "a.example")
+    client.shake(server)
+    client.sends(b"unseen")
+    assert server.received() == b"unseen"
+
+
+def test_an_addon_may_be_the_server_in_a_tunnel(trusting):
+    class Here:
+        def __init__(self):
+            self.serves = {"mid.st": self.answer}
+
+        def answer(self, flow):
+            flow.response = Response.make(200, b"here")
+
+    scenario = trusting(addons=[Here()])
+    client = tls_client(scenario, Tunnel(client_of(scenario), "mid.st:443"), "mid.st", alpn=("h2",)).shake()
+    speaker = Http2Peer.client(client)
+    stream = speaker.asks("GET", "/", authority="mid.st", scheme="https")
+    assert speaker.response(stream).body == b"here"
+    assert scenario.servers == []
+
+
+def test_a_slow_reader_of_what_is_deep_inside_holds_the_server(trusting, origins):
+    """HTTP/2 in TLS in a tunnel on HTTP/2: each has windows, and none of them lets memory grow."""
+    scenario = trusting()
+    outer = client_of(scenario)
+    client = tls_client(scenario, Tunnel(outer), "a.example", alpn=("h2",))
+    client.turn()
+    server = origins.serve(scenario.servers[0], "a.example", alpn=(b"http/1.1",))
+    client.shake(server)
+    speaker = Http2Peer.client(client, limits=Limits(stream_window=100_000_000, connection_window=100_000_000))
+    stream = speaker.asks("GET", "/", authority="a.example", scheme="https")
+    server.received()
+    outer.consumes = False
+    server.sends(b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n")
+    sent = 0
+    while scenario.servers[0].may_send and sent < 20_000_000:
+        server.sends(b"z" * 100_000)
+        sent += 100_000
+    assert sent < 5_000_000
+    outer.consumes = True
+    held = len(outer.response(1).body)
+    outer.engine.consumed(1, held)
+    outer.flush()
+    while len(speaker.response(stream).body) < sent:
+        before = len(speaker.response(stream).body)
+        speaker.hear()
+        assert len(speaker.response(stream).body) > before
+    assert scenario.servers[0].may_send
+
+
 # Ends.
 
 
@@ -449,8 +510,9 @@ def test_shutting_down_lets_tunnels_finish_and_ends_idle_ones(play):
 # Slow readers.
 
 
-def test_a_slow_server_holds_the_client_and_memory_stays_bounded(play):
-    scenario = play(http2_stream_window=200_000)
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_a_slow_server_holds_the_client_and_memory_stays_bounded(play, is_watched):
+    scenario = play(http2_stream_window=200_000, addons=[Tcp()] if is_watched else [])
     client = client_of(scenario)
     tunnel = Tunnel(client, "a.example:25")
     (server,) = scenario.servers
@@ -487,8 +549,9 @@ def test_a_slow_tunnel_does_not_hold_others(play):
     slow.resets()
 
 
-def test_a_slow_client_holds_the_server(play):
-    scenario = play()
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_a_slow_client_holds_the_server(play, is_watched):
+    scenario = play(addons=[Tcp()] if is_watched else [])
     client = client_of(scenario, limits=Limits(stream_window=100_000))
     tunnel = Tunnel(client, "a.example:25")
     (server,) = scenario.servers

@@ -58,6 +58,7 @@ class Http2ClientStream(Http2Stream):
         last = events[-1]
         if type(last) is Reset or isinstance(last, PeerError):
             code = last.code if isinstance(last, Reset) else getattr(last, "code", None)
+            self._is_request_read = True  # nothing more will come of it
             step, self.step = self.step, None
             if step is not None:
                 step.throw(ClientLeft(str(last) if isinstance(last, PeerError) else last.message, code))
