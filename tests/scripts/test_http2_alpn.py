@@ -172,6 +172,22 @@ def test_h2_35_the_same_without_upstream_cert(trusting, origins):
     assert client.received().endswith(b"\r\n\r\nok")
 
 
+def test_an_origin_that_refuses_http2_as_well_is_not_said_to_speak_it(trusting, origins):
+    scenario = trusting()
+    client = client_of(scenario, BOTH)
+    refuse(scenario)
+    assert len(scenario.servers) == 1, "there is nothing else to offer"
+    client.shake()
+    speaker = Http2Peer.client(client)
+    stream = speaker.asks("GET", "/", authority="a.example", scheme="https")
+    refuse(scenario)
+    assert speaker.response(stream).status == 502
+    later = client_of(scenario, H1)
+    server = origin_of(scenario, origins, H1)
+    later.shake(server)
+    assert server.endpoint.alpn == b"http/1.1"
+
+
 def test_h2_35_the_same_in_reverse_mode(trusting, origins):
     """No connection is made before there is a request; its refusal is learned from all the same."""
     scenario = trusting("reverse:https://a.example", upstream_cert=False)

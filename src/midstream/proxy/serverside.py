@@ -193,7 +193,7 @@ class ServerSide:
         try:
             return await self._secured(link, alpn)
         except TlsError as error:
-            if not self._wants_http2(error, self._own_origin()) or self._alpn() == alpn:
+            if HTTP2[0] in alpn or not self._wants_http2(error, self._own_origin()) or self._alpn() == alpn:
                 raise
         return await self._secured(await self.have_link(), self._alpn())
 
