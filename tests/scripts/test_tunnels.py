@@ -310,6 +310,27 @@ def test_a_slow_reader_slows_the_other_side_down(play, tcp, is_watched):
     assert len(got) == sent
 
 
+@pytest.mark.parametrize("how", ["leaves", "time", "kill"])
+def test_a_slow_reader_is_not_waited_for_when_the_flow_is_over(play, tcp, how):
+    scenario = play(MODE, addons=[tcp], tcp_timeout=60)
+    client = scenario.client()
+    client.sends(b"\x00")
+    (server,) = scenario.servers
+    server.received()
+    server.transport.reads_slowly = True
+    client.sends(b"x" * 100_000)
+    client.sends(b"y")
+    if how == "leaves":
+        client.leaves()
+    elif how == "time":
+        scenario.advance(61)
+    else:
+        tcp.flow.kill()
+    assert server.is_closed
+    assert tcp.hooks[-1] == "error"
+    assert server.received() == b"x" * 100_000 + (b"" if how == "kill" else b"y"), "what had come is not lost"
+
+
 @pytest.mark.parametrize("is_watched", [True, False])
 def test_a_relay_on_which_nothing_moves_is_closed(play, tcp, is_watched):
     scenario = play(MODE, addons=[tcp] if is_watched else [], tcp_timeout=60)

@@ -100,9 +100,12 @@ class ClientConnection:
             self.peer.abort()
         else:
             await self._serve()
-        client.timestamp_end = self.session.time()
-        client.state = ConnectionState.CLOSED
+        self._note_end()
         await dispatch(hooks.client_disconnected, client)
+
+    def _note_end(self) -> None:
+        self.client.timestamp_end = self.session.time()
+        self.client.state = ConnectionState.CLOSED
 
     async def _serve(self) -> None:
         client = self.client
@@ -301,6 +304,7 @@ class ClientConnection:
 
     def open_inner(self, flow: HTTPFlow, link: Link | None, client: Detached) -> None:
         inner = InnerConnection(self.session, self._pool, client.peer, self._server_side.mode, self._inner.discard)
+        inner.be_within(self.client, self._server_side)
         self._inner.add(inner)
         inner.lead_into(flow, link, client.rest)
         inner.start()
@@ -347,7 +351,15 @@ class ClientConnection:
 
 
 class InnerConnection(ClientConnection):
-    """What goes on in a tunnel on a stream of HTTP/2: like a client's connection, but within one (RFC 9113 §8.5)."""
+    """What goes on in a tunnel on a stream of HTTP/2: like a client's connection, but within one (RFC 9113 §8.5).
+
+    To addons and to the pool it is the same client, by its id; facts such as TLS are those of what is inside.
+    """
+
+    def be_within(self, client: Client, side: ServerSide) -> None:
+        """Belong to the client of the connection that carries this one."""
+        self.client.id = client.id
+        self._server_side.be_within(side)
 
     def lead_into(self, flow: HTTPFlow, link: Link | None, rest: bytes) -> None:
         """Take note of where the tunnel leads, and of the bytes that have come through it."""
@@ -356,6 +368,7 @@ class InnerConnection(ClientConnection):
 
     async def _run(self) -> None:
         await self._serve()
+        self._note_end()
 
     async def _greet(self) -> None:
         """Do nothing: the CONNECT has said where it leads."""

@@ -38,8 +38,11 @@ class Deadlines:
         """Move the clock and expire what is due."""
         self.now = now
         for thing in [thing for thing in self._watched if thing.deadline <= now]:
-            thing.deadline = NEVER
-            thing.expired()
+            if (
+                thing.deadline <= now and thing in self._watched
+            ):  # others that expired may have given it time, or ended it
+                thing.deadline = NEVER
+                thing.expired()
 
     def __len__(self) -> int:
         return len(self._watched)

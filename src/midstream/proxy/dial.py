@@ -122,7 +122,10 @@ def stream_over(
     """Turn a link into an HTTP stream, idle until it is borrowed."""
     if not speaks_http2(link, origin):
         return http1_over(session, pool, link, origin)
-    return http2_over(session, pool, link, origin, like).stream()
+    connection = Http2Server(session, link.peer, link.server, origin, pool, like)
+    stream = connection.stream()  # before anybody else who waits for room
+    _share(pool, link, connection)
+    return stream
 
 
 def http1_over(session: Session, pool: Pool, link: Link, origin: Origin) -> Http1Server:
@@ -132,14 +135,14 @@ def http1_over(session: Session, pool: Pool, link: Link, origin: Origin) -> Http
     return stream
 
 
-def http2_over(
-    session: Session, pool: Pool, link: Link, origin: Origin, like: Fingerprint | None = None
-) -> Http2Server:
-    """Turn a link into a shared connection."""
-    connection = Http2Server(session, link.peer, link.server, origin, pool, like)
+def http2_over(session: Session, pool: Pool, link: Link, origin: Origin) -> None:
+    """Turn a link into a connection that is shared by whoever wants a stream."""
+    _share(pool, link, Http2Server(session, link.peer, link.server, origin, pool))
+
+
+def _share(pool: Pool, link: Link, connection: Http2Server) -> None:
     pool.share(connection)
     link.reader.hand_over(connection)
-    return connection
 
 
 def speaks_http2(link: Link, origin: Origin) -> bool:

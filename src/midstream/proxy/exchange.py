@@ -250,8 +250,9 @@ class Exchange:
         return await self._around.open_stream(self._origin(wanted.via), wanted)
 
     def _origin(self, via: Via | None) -> Origin:
-        target = self._target
-        return self._around.origin(target.scheme, target.host, target.port, via, is_upgrade=bool(self.head.upgrade))
+        target, head = self._target, self.head
+        is_upgrade = bool(head.upgrade) and not asks_for_h2c(head)
+        return self._around.origin(target.scheme, target.host, target.port, via, is_upgrade=is_upgrade)
 
     def _send_request(self, server: ServerStream, *, is_edited: bool) -> None:
         request, head = self.flow.request, self.head

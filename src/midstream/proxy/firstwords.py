@@ -5,8 +5,8 @@ A client that has to be answered first gets time to speak; a server that greets 
 
 import logging
 
-from midstream.proxy.deadlines import Deadlines
 from midstream.proxy.link import Link
+from midstream.proxy.patience import Patience
 from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.policy import authority_name
 from midstream.proxy.serverside import ServerSide
@@ -113,11 +113,10 @@ class FirstWords:
         """Give the client a while to say something (more); one that does not may be waiting for an answer."""
         if reader.is_ready:
             return True
-        spoken: Signal[None] = Signal()
-        patience = _Patience(self._session.deadlines, seconds, spoken)
-        reader.wait(spoken)
+        patience = Patience(self._session.deadlines, seconds)
+        reader.wait(patience)
         try:
-            await spoken
+            await patience
         finally:
             patience.end()
         return reader.is_ready
@@ -140,19 +139,3 @@ def _introduces_http2(link: Link) -> bool:
     said = link.reader.take()
     link.reader.unread(said)
     return begins_with_settings(said)
-
-
-class _Patience:
-    """Ends a wait for the client's next word."""
-
-    def __init__(self, deadlines: Deadlines, seconds: float, signal: Signal[None]) -> None:
-        self.deadline = deadlines.now + seconds
-        self._deadlines = deadlines
-        self._signal = signal
-        deadlines.watch(self)
-
-    def expired(self) -> None:
-        self._signal.set(None)
-
-    def end(self) -> None:
-        self._deadlines.forget(self)

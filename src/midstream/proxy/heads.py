@@ -41,7 +41,16 @@ def request_head(
         path = data.scheme + b"://" + authority + data.path
     else:
         path = data.path or came.target
-    return RequestHead(data.method, path, data.http_version, fields, body_size, odd_lines=came.odd_lines)
+    return RequestHead(
+        data.method,
+        path,
+        data.http_version,
+        fields,
+        body_size,
+        host=came.host,
+        upgrade=came.upgrade,
+        odd_lines=came.odd_lines,
+    )
 
 
 def response_head(response: Response, came: ResponseHead | None, body_size: int | None) -> ResponseHead:

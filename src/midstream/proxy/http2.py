@@ -18,6 +18,7 @@ from midstream.proxy.timeline import Timeline
 from midstream.wire.errors import PeerError
 from midstream.wire.events import Data, Event, Reset
 from midstream.wire.h2.engine import ClientFacing, ServerFacing
+from midstream.wire.h2.errors import CANCEL
 from midstream.wire.h2.events import WRITABLE, ConnectionEvent, GoAway, Pong, Priority, PriorityUpdate, SettingsChanged
 
 SIGN_OF_LIFE: Final = b"midstrm\0"
@@ -67,6 +68,8 @@ class Http2Stream:
     id: int = 0
     """Its number on the connection; 0 before a request has been sent on it."""
     deadline = NEVER
+    broken = CANCEL
+    """With which code a tunnel on the stream breaks off (RFC 9113 §8.5, RFC 8441 §5)."""
     _stage = ""
     _room: Signal[None] | None = None
     _tunnel: Taker | None = None
@@ -201,9 +204,9 @@ class Http2Connection:
         self._gone()
 
     def writable(self) -> None:
-        self._await_life()
         for stream in list(self.streams.values()):
             stream.has_room()
+        self._settle()
 
     def timed_out(self, stage: str) -> None:
         if self.peer.is_full or stage == "waiting for a sign of life":

@@ -15,6 +15,7 @@ from midstream.proxy.streamtransport import tunnel_over
 from midstream.wire.errors import PeerError
 from midstream.wire.events import Data, End, Event, RequestHead, Reset, ResponseHead
 from midstream.wire.h2.engine import ClientFacing
+from midstream.wire.h2.errors import CONNECT_ERROR
 from midstream.wire.h2.events import GoAway, Priority, PriorityUpdate
 from midstream.wire.h2.fingerprint import Fingerprint
 
@@ -30,14 +31,21 @@ class Http2ClientStream(Http2Stream):
     step: Step | None = None
     passes_codes = True
     _is_request_read = False
+    _is_connect = False
+    """What follows the head is a tunnel's, and comes when it likes."""
     _priority: Priority | PriorityUpdate | None = None
     """The last that the client said about this stream, in frames."""
     _prioritised: ServerStream | None = None
 
     def begin(self, events: list[Event], start: Callable[[], Step]) -> None:
         """Begin the exchange of the request whose head is the first of `events`."""
-        self._is_request_read = type(events[-1]) is End
+        head = events[0]
+        if type(head) is RequestHead and head.method == b"CONNECT":
+            self._is_connect = True
+            if not head.protocol:
+                self.broken = CONNECT_ERROR
         self.inbox.events.extend(events[1:])
+        self._is_request_read = type(events[-1]) is End
         if not self._is_request_read:
             self._await_body()
         self.step = step = start()
@@ -50,6 +58,7 @@ class Http2ClientStream(Http2Stream):
         last = events[-1]
         if type(last) is Reset or isinstance(last, PeerError):
             code = last.code if isinstance(last, Reset) else getattr(last, "code", None)
+            self._is_request_read = True  # nothing more will come of it
             step, self.step = self.step, None
             if step is not None:
                 step.throw(ClientLeft(str(last) if isinstance(last, PeerError) else last.message, code))
@@ -59,7 +68,7 @@ class Http2ClientStream(Http2Stream):
             self.deadline = NEVER
         else:
             self._await_body()
-        super().take(events)
+        self.inbox.add(events)
 
     def expired(self) -> None:
         if self._tunnel is not None:
@@ -77,6 +86,8 @@ class Http2ClientStream(Http2Stream):
 
     def finish(self) -> None:
         self.step = None
+        if self._tunnel is not None:
+            return  # the stream outlives its exchange
         if self._is_request_read or self.connection.is_over:
             self.over()
             return
@@ -89,7 +100,8 @@ class Http2ClientStream(Http2Stream):
 
     def abort(self, code: int | None = None) -> None:
         self.step = None
-        self.over(code)
+        if self._tunnel is None:
+            self.over(code)
 
     def lend_priority(self, server: ServerStream) -> None:
         self._prioritised = server
@@ -109,7 +121,8 @@ class Http2ClientStream(Http2Stream):
         return Detached(peer, rest)
 
     def _await_body(self) -> None:
-        self.within(self.connection.session.settings.tcp_timeout, BODY)
+        if not self._is_connect:
+            self.within(self.connection.session.settings.tcp_timeout, BODY)
 
 
 class _Drain:

@@ -185,7 +185,8 @@ class Http2Server(Http2Connection):
     @property
     def is_taking(self) -> bool:
         """True as long as the connection may be shared with further exchanges, be there room just now or not."""
-        return not (self._is_retiring or self._is_over or self.engine.is_closing or self.peer.has_ended)
+        peer = self.peer
+        return not (self._is_retiring or self._is_over or self.engine.is_closing or peer.is_closing or peer.has_ended)
 
     @property
     def has_room(self) -> bool:

@@ -4,10 +4,10 @@ Where a server may speak HTTP/2, one connection is enough for many exchanges: th
 a server takes no more streams they queue, in order (H2-07).
 """
 
-from collections import deque
+from collections import OrderedDict
 
-from midstream.proxy.deadlines import NEVER, Deadlines
-from midstream.proxy.stepper import Signal
+from midstream.proxy.deadlines import Deadlines
+from midstream.proxy.patience import Patience
 from midstream.wire.errors import PeerError
 
 
@@ -16,7 +16,7 @@ class Queue:
 
     def __init__(self, deadlines: Deadlines) -> None:
         self._deadlines = deadlines
-        self._waiting: deque[_Turn] = deque()
+        self._waiting: OrderedDict[_Turn, None] = OrderedDict()
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -28,23 +28,23 @@ class Queue:
             PeerError: That took too long (504), or what was waited for has failed.
 
         """
-        turn = _Turn(self._deadlines, seconds, what)
-        self._waiting.append(turn)
+        turn = _Turn(self._deadlines, seconds)
+        self._waiting[turn] = None
         try:
-            await turn.signal
+            await turn
         finally:
-            turn.is_over = True
-            self._deadlines.forget(turn)
+            turn.end()
+            self._waiting.pop(turn, None)
+        if turn.has_expired:
+            raise PeerError(f"timed out: {what}", status=504)
         if turn.error is not None:
             raise turn.error
 
     def wake(self) -> None:
-        """Wake the one that waited longest."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.is_over:
-                turn.signal.set(None)
-                return
+        """Wake the one that waited longest, if there is one."""
+        if self._waiting:
+            turn, _ = self._waiting.popitem(last=False)
+            turn.set(None)
 
     def wake_all(self, error: PeerError | None = None) -> None:
         """Wake everybody who waits now, with bad news or without."""
@@ -52,20 +52,14 @@ class Queue:
         self._waiting.clear()
         for turn in waiting:
             turn.error = error
-            turn.signal.set(None)
+            turn.set(None)
 
 
-class _Turn:
+class _Turn(Patience):
     """One who waits."""
 
-    def __init__(self, deadlines: Deadlines, seconds: float, what: str) -> None:
-        self.signal: Signal[None] = Signal()
-        self.error: PeerError | None = None
-        self.is_over = False
-        self.deadline = deadlines.now + seconds if seconds else NEVER
-        self._what = what
-        deadlines.watch(self)
+    __slots__ = ("error",)
 
-    def expired(self) -> None:
-        self.error = PeerError(f"timed out: {self._what}", status=504)
-        self.signal.set(None)
+    def __init__(self, deadlines: Deadlines, seconds: float) -> None:
+        super().__init__(deadlines, seconds)
+        self.error: PeerError | None = None

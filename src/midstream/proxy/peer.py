@@ -224,6 +224,10 @@ class Peer(asyncio.Protocol):
         self.within(CLOSING_SECONDS, "closing")
         self.transport.close()
 
+    def break_off(self) -> None:
+        """Close, and say that this is no orderly end where that can be said."""
+        self.close()
+
     def abort(self) -> None:
         """Close at once; what is buffered is lost."""
         self._output.clear()

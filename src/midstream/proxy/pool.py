@@ -36,7 +36,7 @@ class Pool:
         """Those who wait for room on shared connections."""
         self._known: Lru[_Address, tuple[bytes, ...]] = Lru(REMEMBERED)
         self._exclusive: Lru[Origin, bool] = Lru(REMEMBERED)
-        """Origins whose latest connection cannot be shared, so that nobody waits for one."""
+        """Whether the latest connection to an origin cannot be shared, so that nobody waits for one."""
         self._deadlines = deadlines
         self.per_origin = per_origin
         """How many idle connections are kept for one origin."""
@@ -50,6 +50,7 @@ class Pool:
         self.per_origin = per_origin
         self.epoch += 1
         self._known.clear()
+        self._exclusive.clear()
         self.lessons += 1
         self.close()
 
@@ -143,16 +144,20 @@ class Pool:
 
     def begin_opening(self, origin: Origin) -> None:
         """Have others wait for the connection that the caller is going to open; `end_opening` has to follow."""
-        if self._exclusive.get(origin) is None:
+        if not self._exclusive.get(origin):
             self._opening[origin] = Queue(self._deadlines)
 
     def end_opening(self, origin: Origin, error: PeerError | None = None) -> None:
         """Let those go on who waited: what was opened is in the pool if it can be shared."""
-        if error is None and origin not in self._shared:
-            self._exclusive.put(origin, True)
+        if error is None:
+            self._exclusive.put(origin, origin not in self._shared)
         waiting = self._opening.pop(origin, None)
         if waiting is not None:
             waiting.wake_all(error)
+
+    def cannot_share(self, origin: Origin) -> None:
+        """Take note that a connection to `origin` cannot be shared, so that nobody waits for one."""
+        self._exclusive.put(origin, True)
 
     def give_up_opening(self, origin: Origin) -> None:
         """Let somebody else open the connection: who was to do so has left."""

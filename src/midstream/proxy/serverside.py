@@ -105,7 +105,10 @@ class ServerSide:
         self._parent: tuple[Peer, ByteReader] | None = None
         """A connection to the parent proxy that has refused and may be asked again."""
         self._parent_via: Via | None = None
-        self._owner = ""
+        self.owner = ""
+        """The client's id if its server connections are its own from now on; else empty."""
+        self._outer: ServerSide | None = None
+        """The side of the connection that this one is inside of; server connections that belong to the client end with that."""
         self._last_origin: tuple[_OriginKey, Origin] | None = None
 
     # Where it leads.
@@ -184,11 +187,20 @@ class ServerSide:
     async def have_secure_link(self) -> Link:
         """Return the link with TLS on it; without a link if that fails."""
         link = await self.have_link()
-        if not link.server.tls_established:
-            self.link = None
-            secured = secure_link(self._session, link, self._own_sni(), self._alpn())
-            await self._while_client_stays(secured)
-            self.link = link
+        if link.server.tls_established:
+            return link
+        alpn = self._alpn()
+        try:
+            return await self._secured(link, alpn)
+        except TlsError as error:
+            if HTTP2[0] in alpn or not self._wants_http2(error, self._own_origin()) or self._alpn() == alpn:
+                raise
+        return await self._secured(await self.have_link(), self._alpn())
+
+    async def _secured(self, link: Link, alpn: tuple[bytes, ...]) -> Link:
+        self.link = None
+        await self._while_client_stays(secure_link(self._session, link, self._own_sni(), alpn))
+        self.link = link
         return link
 
     async def have_relay_link(self) -> Link:
@@ -202,14 +214,14 @@ class ServerSide:
             link.peer.close()
         if self._parent is not None:
             self._parent[0].close()
-        if owner := self._owner_now():
+        if self._outer is None and (owner := self._owner_now()):
             self._pool.drop(owner)
 
     async def chain(self, *, must_see_server: bool) -> tuple[bytes, ...]:
         """Return the certificates (DER) that the server shows, from memory or by asking it; nothing if it cannot be asked."""
-        key = (*self.destination, self._own_sni(), self.via, self._alpn())
-        known = self._session.chains.get(key)
-        if known is not None and self._alpn()[-1:] == HTTP1 and not must_see_server:
+        alpn = self._alpn()
+        known = self._session.chains.get((*self.destination, self._own_sni(), self.via, alpn))
+        if known is not None and alpn[-1:] in {HTTP1, HTTP2} and not must_see_server:
             self.known_alpn = known.alpn
             return known.chain
         try:
@@ -220,6 +232,7 @@ class ServerSide:
             return ()
         chain = tuple(cert.der for cert in link.server.certificate_list)
         self.known_alpn = link.server.alpn or HTTP1[0]
+        key = (*self.destination, self._own_sni(), self.via, self._alpn())
         self._session.chains.put(key, Shown(chain, self.known_alpn))
         return chain
 
@@ -237,7 +250,19 @@ class ServerSide:
         others = tuple(name for name in offers if name not in OTHER_HTTP and name not in ANY_HTTP)
         if others and not set(offers) & set(ANY_HTTP):
             return others
-        return others + self._versions(is_mirrored=HTTP2[0] in offers)
+        return others + self._pool.versions(self._own_origin(self._versions(is_mirrored=HTTP2[0] in offers)))
+
+    def _own_origin(self, versions: tuple[bytes, ...] = HTTP1) -> Origin:
+        """Return the connection's own destination, as far as it says which versions are spoken there over TLS."""
+        return Origin(*self.destination, is_tls=True, via=self.via, versions=versions)
+
+    def _wants_http2(self, error: TlsError, origin: Origin) -> bool:
+        """Tell whether a server that was not offered HTTP/2 may be offered it now, and remember that for it."""
+        settings = self._session.settings
+        if error.alert != NO_COMMON_PROTOCOL or not settings.http2 or settings.server_http2 == "never":
+            return False
+        self._pool.remember(origin, HTTP2)
+        return True
 
     def _versions(self, *, is_mirrored: bool) -> tuple[bytes, ...]:
         """Return the versions of HTTP to offer in TLS; `is_mirrored`: the client itself speaks HTTP/2 (H2-35)."""
@@ -268,11 +293,11 @@ class ServerSide:
             sni = self._own_sni() if (host, port) == self.way.destination else server_name(host)
         is_tunnelled = not is_tls and via is not None and self.way.destination is not None
         versions = self._versions(is_mirrored=self.is_http2) if is_tls else self._clear_versions()
-        origin = Origin(
-            host, port, is_tls, sni, via, is_tunnelled, self._owner_now(), HTTP1 if is_upgrade else versions
-        )
+        origin = Origin(host, port, is_tls, sni, via, is_tunnelled, self._owner_now(), versions)
         spoken = self._pool.versions(origin)
-        if spoken != origin.versions and not is_upgrade:
+        if is_upgrade and HTTP1[0] in spoken:
+            spoken = HTTP1
+        if spoken != versions:
             origin = msgspec.structs.replace(origin, versions=spoken)
         if self.fingerprint is not None and origin.versions != HTTP1:
             origin = msgspec.structs.replace(origin, fingerprint=str(self.fingerprint))
@@ -283,21 +308,14 @@ class ServerSide:
         return self._pool.take(origin, is_repeatable=is_repeatable)
 
     async def open_stream(self, origin: Origin, server: Server) -> ServerStream:
-        link = self.link
-        if link is not None and self._fits(link, origin):
-            self.link = None
-            if origin.is_tls and not link.server.tls_established:
-                await secure_link(self._session, link, origin.sni, origin.versions)
-            return stream_over(self._session, self._pool, link, origin, self.fingerprint)
         if origin.versions != HTTP1:
             return await self._open_shared(origin, server)
         try:
-            return await self._dial_stream(origin, server)
+            return await self._connect(origin, server)
         except TlsError as error:
-            if error.alert != NO_COMMON_PROTOCOL or not self._session.settings.http2:
+            if not self._wants_http2(error, origin):
                 raise
         only_http2 = msgspec.structs.replace(origin, versions=HTTP2)
-        self._pool.remember(origin, HTTP2)
         return await self._open_shared(only_http2, Server(address=server.address, via=server.via))
 
     async def _open_shared(self, origin: Origin, server: Server) -> ServerStream:
@@ -315,7 +333,7 @@ class ServerSide:
                 return stream
         pool.begin_opening(origin)
         try:
-            stream = await self._dial_stream(origin, server)
+            stream = await self._connect(origin, server)
         except PeerError as error:
             pool.end_opening(origin, error)
             raise
@@ -325,8 +343,15 @@ class ServerSide:
         pool.end_opening(origin)
         return stream
 
-    def _dial_stream(self, origin: Origin, server: Server) -> Coroutine[Waitable, None, ServerStream]:
-        return open_stream(self._session, self._pool, origin, server, self.client, self.fingerprint)
+    async def _connect(self, origin: Origin, server: Server) -> ServerStream:
+        """Make a stream of the link, if that leads there, or else of a new connection."""
+        link = self.link
+        if link is None or not self._fits(link, origin):
+            return await open_stream(self._session, self._pool, origin, server, self.client, self.fingerprint)
+        self.link = None
+        if origin.is_tls and not link.server.tls_established:
+            await secure_link(self._session, link, origin.sni, origin.versions)
+        return stream_over(self._session, self._pool, link, origin, self.fingerprint)
 
     def offer_link(self) -> None:
         """Have the pool keep the link for the first request, if it is ready for HTTP."""
@@ -338,6 +363,7 @@ class ServerSide:
             return
         if not speaks_http2(link, origin):
             self.link = None
+            self._pool.cannot_share(origin)
             stream = http1_over(self._session, self._pool, link, origin)
             link.peer.within(self._session.settings.server_idle_timeout, "idle")
             if not link.peer.is_closing:
@@ -397,8 +423,15 @@ class ServerSide:
             self._last_origin = None
 
     def bind_to_client(self) -> None:
-        self._owner = self.client.id
+        self.owner = self.client.id
         self._last_origin = None
+        if self._outer is not None:
+            self._outer.bind_to_client()
+
+    def be_within(self, outer: "ServerSide") -> None:
+        """Belong to the client of `outer`, as far as server connections belong to clients."""
+        self._outer = outer
+        self.owner = outer.owner
 
     def _take_parent(self, via: Via | None) -> tuple[Peer, ByteReader] | None:
         """Return the connection that this parent has refused over, if it is still there."""
@@ -423,7 +456,7 @@ class ServerSide:
         """Return the id of this client if its server connections are its own: scripts may make them by client."""
         hooks = self._session.hooks
         makers = (*hooks.server_connect, *hooks.tls_start_server, *hooks.http_connect_upstream)
-        return self.client.id if any(not maker.observes for maker in makers) else self._owner
+        return self.client.id if any(not maker.observes for maker in makers) else self.owner
 
     def _may_be_answered_here(self) -> bool:
         """True if an addon may answer in the server's stead, so that an unreachable one is no reason to refuse."""

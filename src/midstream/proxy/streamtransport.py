@@ -14,7 +14,7 @@ from midstream.proxy.peer import Peer
 from midstream.proxy.session import Session
 from midstream.wire.errors import PeerError
 from midstream.wire.events import END, Data, End, Event, Reset
-from midstream.wire.h2.errors import CANCEL, CONNECT_ERROR
+from midstream.wire.h2.errors import CANCEL
 
 _OPEN: Final = 0
 _ENDED: Final = 1
@@ -44,9 +44,14 @@ class StreamTransport(asyncio.Transport):
     # What the stream calls.
 
     def take(self, events: Sequence[Event]) -> None:
-        """Take what came on the stream."""
-        self._waiting.extend(events)
-        self._deliver()
+        """Take what came on the stream; a reset overtakes what waits for a reader."""
+        last = events[-1]
+        if isinstance(last, Reset | PeerError):
+            self._error = ConnectionResetError(last.message)
+            self._lose()
+        else:
+            self._waiting.extend(events)
+            self._deliver()
 
     def writable(self) -> None:
         """Let the protocol write again."""
@@ -95,7 +100,7 @@ class StreamTransport(asyncio.Transport):
 
     def abort(self) -> None:
         if self._state != _LOST:
-            self._lose(CONNECT_ERROR if self._state == _OPEN else CANCEL)
+            self._lose(self._stream.broken if self._state == _OPEN else CANCEL)
 
     def flush(self) -> None:
         """Do what must not be done inside the call that asked for it; called at the end of the loop's turn."""
@@ -120,9 +125,6 @@ class StreamTransport(asyncio.Transport):
                     self._lose()
                 else:
                     self._peer.eof_received()
-            elif isinstance(event, Reset | PeerError):
-                self._error = ConnectionResetError(event.message)
-                self._lose()
 
     def _lose(self, code: int | None = None) -> None:
         self._state = _LOST
@@ -131,9 +133,17 @@ class StreamTransport(asyncio.Transport):
         self._session.turns.add(self)
 
 
+class StreamPeer(Peer):
+    """A peer on a stream."""
+
+    def break_off(self) -> None:
+        self.flush()
+        self.abort()
+
+
 def tunnel_over(session: Session, stream: Http2Stream, name: str, carrier: Peer) -> tuple[Peer, bytes]:
     """Return a peer on a stream, and the bytes that have come for it already; `carrier` is the peer that carries the stream."""
-    peer = Peer(name, session.deadlines, session.turns)
+    peer = StreamPeer(name, session.deadlines, session.turns)
     transport = StreamTransport(session, stream, peer, carrier)
     peer.connection_made(transport)
     waiting = stream.become(transport)

@@ -23,6 +23,7 @@ class Half:
         self.source = source
         self.other: Half
         self.on_over: Callable[[str], None] | None = None
+        self.on_writable: Callable[[], None] | None = None
         self.is_held: Callable[[], bool] = lambda: False
         """Somebody is thinking about a message: no time runs out meanwhile."""
         self.has_ended = False
@@ -44,6 +45,8 @@ class Half:
 
     def writable(self) -> None:
         self.other.source.resume_reading()
+        if self.on_writable is not None:
+            self.on_writable()
 
     def timed_out(self, stage: str) -> None:
         if self.is_held():
@@ -132,32 +135,34 @@ class _Messages:
         self._kept_size = 0
         self._signal: Signal[None] | None = None
         self._held: Signal[None] | None = None
+        self._is_over = False
+        """One side has broken off; what waits is still delivered, but no slow reader is waited for."""
 
     async def run(self, from_client: bytes, from_server: bytes) -> str:
         """Relay until the end; return what went wrong, or nothing."""
         up = Half(self._session, self._sources[True], lambda data: self._put(True, data))
         down = Half(self._session, self._sources[False], lambda data: self._put(False, data))
         error = ""
-        is_over = False
 
         def stop(why: str) -> None:
-            nonlocal error, is_over
-            error, is_over = why, True
+            nonlocal error
+            error, self._is_over = why, True
             self._let_go()
             self._wake()
 
         up.on_over = down.on_over = stop
+        up.on_writable = down.on_writable = self._wake
         up.is_held = down.is_held = lambda: self._held is not None
         self._flow.on_release = self._let_go_and_wake
         _join(up, down, from_client, from_server)
         try:
             await self._tell(self._session.hooks.tcp_start)
-            while (self._waiting or not is_over) and self._flow.error is None:
+            while (self._waiting or not self._is_over) and self._flow.error is None:
                 await self._next_message()
                 if up.has_ended and down.has_ended and not self._waiting:
                     break
         finally:
-            _part(up, down)
+            _part(up, down, is_orderly=not error and self._flow.error is None)
         return error
 
     def _put(self, from_client: bool, data: bytes) -> None:
@@ -166,6 +171,11 @@ class _Messages:
         if self._waiting_size > INBOX_BYTES:
             self._sources[from_client].pause_reading()
         self._wake()
+
+    def _woken(self) -> Signal[None]:
+        """Return what to await until something happens."""
+        self._signal = Signal()
+        return self._signal
 
     def _wake(self) -> None:
         signal, self._signal = self._signal, None
@@ -176,8 +186,7 @@ class _Messages:
         if not self._waiting:
             for source in self._sources.values():
                 source.resume_reading()
-            self._signal = Signal()
-            await self._signal
+            await self._woken()
             if not self._waiting:
                 return
         from_client, data = self._waiting.popleft()
@@ -191,7 +200,8 @@ class _Messages:
         await self._tell(self._session.hooks.tcp_message)
         if self._flow.error is None:
             sink.write(message.content)
-            await sink.drained()
+            while sink.is_full and not self._is_over and self._flow.error is None:
+                await self._woken()
 
     async def _tell(self, handlers: Handlers) -> None:
         """Call hooks, and hold the flow while one of them has it intercepted and both peers are there."""
@@ -227,11 +237,12 @@ class _Messages:
 async def _run(up: Half, down: Half, from_client: bytes, from_server: bytes) -> None:
     over: Signal[str] = Signal()
     up.on_over = down.on_over = over.set
+    why = ""
     _join(up, down, from_client, from_server)
     try:
         why = await over
     finally:
-        _part(up, down)
+        _part(up, down, is_orderly=not why)
     if why:
         raise PeerError(why)
 
@@ -251,10 +262,13 @@ def _join(up: Half, down: Half, from_client: bytes, from_server: bytes) -> None:
             half.ended()
 
 
-def _part(up: Half, down: Half) -> None:
+def _part(up: Half, down: Half, *, is_orderly: bool) -> None:
     up.on_over = down.on_over = None
     for half in (up, down):
-        half.source.close()
+        if is_orderly:
+            half.source.close()
+        else:
+            half.source.break_off()
 
 
 def _finish_if_ended(up: Half, down: Half) -> None:

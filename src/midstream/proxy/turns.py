@@ -33,7 +33,8 @@ class Turns:
         self._writers.append(writer)
 
     def end(self) -> None:
-        """Flush those who asked for it."""
-        writers, self._writers = self._writers, []
-        for writer in writers:
-            writer.flush()
+        """Flush those who asked for it, and those who do so meanwhile: a tunnel in HTTP/2 writes to what carries it."""
+        while self._writers:
+            writers, self._writers = self._writers, []
+            for writer in writers:
+                writer.flush()

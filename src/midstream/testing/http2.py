@@ -127,7 +127,8 @@ class Http2Peer:
         return list(self._received)
 
     def answers(self, stream: int, status: int, body: bytes | None = b"", *, fields: Fields = []) -> None:  # noqa: B006 - as above
-        """Send a response; with None as body its end stays open."""
+        """Read what has come, and send a response; with None as body its end stays open."""
+        self.hear()
         size = None if body is None else len(body)
         self.says(stream, ResponseHead(status, b"", VERSION, list(fields), size))
         if body is not None:

@@ -52,3 +52,37 @@ def test_things_may_come_and_go_while_others_expire():
     deadlines.watch(Restless(1))
     deadlines.sweep(1)
     assert len(deadlines) == 2
+
+
+def test_who_is_given_more_time_by_one_that_expires_does_not_expire():
+    deadlines = Deadlines()
+    things = []
+
+    class Generous(Thing):
+        def expired(self):
+            super().expired()
+            for thing in things:
+                thing.deadline = 5
+
+    things += [Generous(1) for _ in range(3)]
+    for thing in things:
+        deadlines.watch(thing)
+    deadlines.sweep(1)
+    assert sum(thing.expiries for thing in things) == 1
+
+
+def test_who_is_forgotten_by_one_that_expires_does_not_expire():
+    deadlines = Deadlines()
+    things = []
+
+    class Last(Thing):
+        def expired(self):
+            super().expired()
+            for thing in things:
+                deadlines.forget(thing)
+
+    things += [Last(1) for _ in range(3)]
+    for thing in things:
+        deadlines.watch(thing)
+    deadlines.sweep(1)
+    assert sum(thing.expiries for thing in things) == 1

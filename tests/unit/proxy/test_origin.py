@@ -1,4 +1,4 @@
-from midstream.proxy.origin import Origin
+from midstream.proxy.origin import ANY_HTTP, Origin
 
 
 def test_origins_are_told_apart_by_all_that_makes_connections_differ():
@@ -11,6 +11,8 @@ def test_origins_are_told_apart_by_all_that_makes_connections_differ():
         {"via": ("http", ("p", 1))},
         {"is_tunnelled": True},
         {"owner": "me"},
+        {"versions": ANY_HTTP},
+        {"fingerprint": "1:2|00|0|m,a,s,p"},
     ]
     assert Origin(**base) == Origin(**base)
-    assert len({Origin(**{**base, **other}) for other in others} | {Origin(**base)}) == 8
+    assert len({Origin(**{**base, **other}) for other in others} | {Origin(**base)}) == 10

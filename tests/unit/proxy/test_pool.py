@@ -1,10 +1,12 @@
-"""Idle server connections."""
+"""Idle server connections, and those that are shared."""
 
 import pytest
 
 from midstream.proxy.deadlines import Deadlines
-from midstream.proxy.origin import Origin
+from midstream.proxy.origin import ANY_HTTP, HTTP1, HTTP2, Origin
 from midstream.proxy.pool import Pool
+from midstream.proxy.stepper import Step
+from midstream.wire.errors import PeerError
 
 
 class Stream:
@@ -124,4 +126,204 @@ def test_closing(pool):
     streams = [put(pool, A), put(pool, A), put(pool, B)]
     pool.close()
     assert all(stream.is_closed for stream in streams)
+    assert len(pool) == 0
+
+
+class Shared:
+    """A connection with so much room."""
+
+    def __init__(self, pool, origin, room=1):
+        self.origin = origin
+        self.epoch = pool.epoch
+        self.room = room
+        self.takes_none = False
+        self.is_retired = False
+        self._pool = pool
+        pool.share(self)
+
+    @property
+    def has_room(self):
+        return self.room > 0
+
+    def stream(self):
+        self.room -= 1
+        return self
+
+    def retire(self):
+        self.is_retired = True
+        self._pool.forget_shared(self)
+
+
+def waits(waiting, told, name):
+    """Step something that waits, and note when it does not any more."""
+
+    async def run():
+        try:
+            await waiting
+        except PeerError as error:
+            name_of[name] = error
+        told.append(name)
+
+    name_of = {}
+    Step(run()).start()
+    return name_of
+
+
+def test_h2_07_shared_connections_are_handed_out_while_they_have_room(pool):
+    first, second = Shared(pool, A, 2), Shared(pool, A, 1)
+    assert len(pool) == 2
+    assert [pool.take(A), pool.take(A), pool.take(A)] == [first, first, second]
+    assert pool.take(A) is None
+    assert pool.take(B) is None
+
+
+def test_where_there_is_no_room_an_idle_connection_will_do(pool):
+    Shared(pool, A, 0)
+    idle = put(pool, A)
+    assert pool.take(A) is idle
+
+
+def test_what_is_not_shared_any_more_is_forgotten(pool):
+    first, second = Shared(pool, A), Shared(pool, A)
+    pool.forget_shared(first)
+    pool.forget_shared(first)
+    assert pool.take(A) is second
+    pool.forget_shared(second)
+    pool.forget_shared(second)
+    assert len(pool) == 0
+
+
+def test_what_was_made_under_other_options_is_not_shared(pool):
+    old = Shared(pool, A)
+    pool.renew(2)
+    assert old.is_retired
+    assert pool.take(A) is None
+    pool.share(old)
+    assert pool.take(A) is None
+
+
+def test_when_it_is_crowded(pool):
+    assert not pool.is_crowded(A, 1)
+    first = Shared(pool, A)
+    assert pool.is_crowded(A, 1)
+    assert not pool.is_crowded(A, 2)
+    first.takes_none = True
+    assert pool.is_crowded(A, 2), "another connection would not help"
+
+
+def test_h2_07_who_waits_for_room_gets_it_in_order(pool):
+    shared, told = Shared(pool, A, 0), []
+
+    async def want(name):
+        await pool.room(A, 0)
+        shared.stream()
+        told.append(name)
+
+    for name in "abc":
+        Step(want(name)).start()
+    pool.has_room(shared)
+    assert told == []
+    shared.room = 2
+    pool.has_room(shared)
+    assert told == ["a", "b"]
+    shared.room = 5
+    pool.has_room(shared)
+    pool.has_room(shared)
+    assert told == ["a", "b", "c"]
+    assert shared.room == 4
+
+
+def test_who_waits_for_room_on_what_goes_away_looks_elsewhere(pool):
+    shared, told = Shared(pool, A, 0), []
+    waits(pool.room(A, 0), told, "a")
+    pool.forget_shared(shared)
+    assert told == ["a"]
+
+
+def test_room_may_be_waited_for_too_long(pool, deadlines):
+    Shared(pool, A, 0)
+    error = waits(pool.room(A, 5), [], "a")
+    deadlines.sweep(105)
+    assert "timed out" in str(error["a"])
+
+
+def test_one_opens_and_others_wait(pool):
+    told = []
+    assert not pool.is_opening(A)
+    pool.begin_opening(A)
+    assert pool.is_opening(A)
+    error = waits(pool.opened(A), told, "a")
+    Shared(pool, A)
+    pool.end_opening(A)
+    assert told == ["a"]
+    assert error == {}
+    assert not pool.is_opening(A)
+
+
+def test_if_opening_fails_all_are_told(pool):
+    pool.begin_opening(A)
+    errors = [waits(pool.opened(A), [], name) for name in "ab"]
+    error = PeerError("unreachable")
+    pool.end_opening(A, error)
+    assert errors == [{"a": error}, {"b": error}]
+    pool.begin_opening(A)
+    assert pool.is_opening(A), "that says nothing about the next time"
+
+
+def test_if_who_opens_gives_up_others_go_on(pool):
+    told = []
+    pool.begin_opening(A)
+    waits(pool.opened(A), told, "a")
+    pool.give_up_opening(A)
+    pool.give_up_opening(A)
+    assert told == ["a"]
+
+
+def test_nobody_waits_for_what_cannot_be_shared(pool):
+    pool.begin_opening(A)
+    pool.end_opening(A)  # nothing to share: it speaks HTTP/1
+    pool.begin_opening(A)
+    assert not pool.is_opening(A)
+    Shared(pool, A)
+    pool.end_opening(A)
+    pool.begin_opening(A)
+    assert pool.is_opening(A), "by now it speaks HTTP/2"
+    pool.end_opening(A)
+
+
+def test_that_something_cannot_be_shared_may_be_known_without_opening_it(pool):
+    pool.cannot_share(A)
+    pool.begin_opening(A)
+    assert not pool.is_opening(A)
+
+
+def test_what_servers_speak_is_remembered_by_address(pool):
+    origin = Origin("a", 443, is_tls=True, sni="a", versions=ANY_HTTP)
+    assert pool.versions(origin) == ANY_HTTP
+    lessons = pool.lessons
+    pool.remember(origin, HTTP2)
+    assert pool.lessons == lessons + 1
+    assert pool.versions(Origin("a", 443, is_tls=True, sni="b", owner="me")) == HTTP2
+    assert pool.versions(A) == HTTP1
+    pool.renew(2)
+    assert pool.versions(origin) == ANY_HTTP
+    assert pool.lessons == lessons + 2
+
+
+def test_shared_connections_of_an_owner_end_with_it(pool):
+    shared, owned = Shared(pool, A), Shared(pool, Origin("a", 80, owner="me"))
+    pool.drop("me")
+    assert [shared.is_retired, owned.is_retired] == [False, True]
+    assert len(pool) == 1
+
+
+def test_a_shared_connection_is_at_hand_whoever_uses_it(pool):
+    Shared(pool, A, 0)
+    assert pool.has_address(("a", 80), None)
+
+
+def test_closing_retires_what_is_shared(pool):
+    shared = [Shared(pool, A), Shared(pool, A), Shared(pool, B)]
+    pool.close()
+    assert all(connection.is_retired for connection in shared)
     assert len(pool) == 0

@@ -37,6 +37,8 @@ _WITHOUT_ALERT_PREFIX: Final = frozenset(
     {"unsupported_extension", "certificate_unobtainable", "unrecognized_name"}
     | {"bad_certificate_status_response", "bad_certificate_hash_value"}
 )
+_AROUND: Final = re.compile(r"^\[[^\]]*\] |\s*\(_ssl\.c:\d+\)$")
+"""What Python says around OpenSSL's words for reasons that its own table does not have."""
 _ALERT: Final = re.compile(r"(?:sslv3|tlsv1|tlsv13|ssl_tls|tls)_(alert_)?(\w+)")
 _VERSION: Final = re.compile(
     r"unsupported_protocol|wrong_(?:ssl_)?version|wrong_version_number|version_too_(?:low|high)"
@@ -76,7 +78,7 @@ class TlsError(PeerError):
 
 def explain(reason: str, peer: str, *, established: bool = False) -> TlsError:
     """Turn OpenSSL's reason for a failure into a `TlsError`; `peer` is "client" or "server"."""
-    code = re.sub(r"[^a-z0-9]+", "_", reason.lower()).strip("_")
+    code = re.sub(r"[^a-z0-9]+", "_", _AROUND.sub("", reason).lower()).strip("_")
     alert = received_alert(code)
     if alert:
         return _explain_alert(alert, peer)

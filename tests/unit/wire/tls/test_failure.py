@@ -20,6 +20,8 @@ from midstream.wire.tls.failure import TlsError, explain, received_alert, refuse
         ("TLSV1_ALERT_INTERNAL_ERROR", "alert", "internal_error"),
         ("TLSV1_UNRECOGNIZED_NAME", "alert", "unrecognized_name"),
         ("TLSV1_ALERT_USER_CANCELLED", "alert", "user_canceled"),
+        ("[SSL] tlsv1 alert no application protocol (_ssl.c:1006)", "alert", "no_application_protocol"),
+        ("TLSV1_ALERT_NO_APPLICATION_PROTOCOL", "alert", "no_application_protocol"),
         ("UNSUPPORTED_PROTOCOL", "version", ""),
         ("wrong version number", "version", ""),
         ("NO_PROTOCOLS_AVAILABLE", "version", ""),
