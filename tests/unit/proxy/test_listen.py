@@ -66,10 +66,10 @@ def test_an_address_that_is_not_ours_brings_no_hint_about_ports(door):
 def test_md_19_a_machine_without_ipv6_listens_on_ipv4(door, monkeypatch):
     original = module._listen_on
 
-    def without_ipv6(host, port):
+    def without_ipv6(host, port, kind):
         if host == "::":
             raise OSError(97, "Address family not supported")
-        return original(host, port)
+        return original(host, port, kind)
 
     monkeypatch.setattr(module, "_listen_on", without_ipv6)
     made = door(host="")
