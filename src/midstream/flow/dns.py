@@ -202,9 +202,11 @@ class DNSFlow(Flow):
     request: DNSMessage
     response: DNSMessage | None = None
 
-    def __init__(self, client_conn: Client, server_conn: Server, live: bool = False) -> None:
+    def __init__(
+        self, client_conn: Client, server_conn: Server, live: bool = False, request: DNSMessage | None = None
+    ) -> None:
         super().__init__(client_conn, server_conn, live)
-        self.request = DNSMessage(id=0)
+        self.request = DNSMessage(id=0) if request is None else request
 
     def __repr__(self) -> str:
         return f"<DNSFlow {self.request!r} {self.response!r}>"

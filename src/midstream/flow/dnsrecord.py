@@ -206,14 +206,19 @@ class ResourceRecord(msgspec.Struct):
         return record
 
 
+def prepare() -> None:
+    """Load what shows data, which takes as long as an addon must not: for a thread, before the first message comes."""
+    import dns.rdata  # noqa: F401, PLC0415 - takes 60 ms, which only those pay who speak DNS
+
+
 def generic_text(data: bytes) -> str:
     """Write data of any type (RFC 3597 §5)."""
     return f"\\# {len(data)} {data.hex()}".rstrip()
 
 
 def _zone_text(record: ResourceRecord) -> str:
-    from dns.exception import DNSException  # noqa: PLC0415 - takes 60 ms, which only those pay who look at records
-    from dns.rdata import from_wire  # noqa: PLC0415 - as above
+    from dns.exception import DNSException  # noqa: PLC0415 - see `prepare`
+    from dns.rdata import from_wire  # noqa: PLC0415 - see `prepare`
 
     try:
         return str(from_wire(*_numbers(record), record.data, 0, len(record.data)).to_text())
@@ -222,16 +227,16 @@ def _zone_text(record: ResourceRecord) -> str:
 
 
 def _numbers(record: ResourceRecord) -> "tuple[RdataClass, RdataType]":
-    from dns.rdataclass import RdataClass  # noqa: PLC0415 - as above
-    from dns.rdatatype import RdataType  # noqa: PLC0415 - as above
+    from dns.rdataclass import RdataClass  # noqa: PLC0415 - see `prepare`
+    from dns.rdatatype import RdataType  # noqa: PLC0415 - see `prepare`
 
     return RdataClass.make(record.class_), RdataType.make(record.type)
 
 
 def _from_zone_text(record: ResourceRecord, text: str) -> bytes:
-    from dns.exception import DNSException  # noqa: PLC0415 - as above
-    from dns.name import root  # noqa: PLC0415 - as above
-    from dns.rdata import from_text  # noqa: PLC0415 - as above
+    from dns.exception import DNSException  # noqa: PLC0415 - see `prepare`
+    from dns.name import root  # noqa: PLC0415 - see `prepare`
+    from dns.rdata import from_text  # noqa: PLC0415 - see `prepare`
 
     if text.startswith("\\# "):
         return _from_generic_text(text)

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
 from midstream.flow import Client, ConnectionState, Server
@@ -210,9 +211,7 @@ class DatagramPort(asyncio.DatagramProtocol):
 
     def allowance(self, address: Address) -> int | None:
         """Return how many bytes may be sent to an address that has sent nothing; None for any number."""
-        known = ip_address(address[0])
-        known = getattr(known, "ipv4_mapped", None) or known
-        return 0 if known is not None and known.is_global and self.session.settings.udp_amplification else None
+        return 0 if self.session.settings.udp_amplification and _is_public(address[0]) else None
 
     def _has_place(self, host: str) -> bool:
         settings = self.session.settings
@@ -225,6 +224,13 @@ class DatagramPort(asyncio.DatagramProtocol):
     def _close_if_empty(self) -> None:
         if self._is_closing and not self.clients and hasattr(self, "_transport"):
             self._transport.close()
+
+
+@lru_cache(10_000)
+def _is_public(host: str) -> bool:
+    address = ip_address(host)
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address is not None and address.is_global
 
 
 class DatagramLink(asyncio.DatagramProtocol):

@@ -1,27 +1,19 @@
-"""DNS: queries of clients, as flows, from hooks to hooks; and who is asked what no addon answers."""
+"""DNS queries of clients: each a flow, from hook to hook, over UDP and TCP."""
 
 import logging
-import os
 from collections.abc import Callable
 
 from midstream.errors import UsageError
 from midstream.flow import Client, DNSFlow, DNSMessage, Error, Server
-from midstream.flow import dnsnumbers as numbers
 from midstream.flow.dnsname import DNSFormatError
 from midstream.hooks.table import Handlers, dispatch
-from midstream.options.modes import ModeSpec
-from midstream.options.nameserver import NameServer
 from midstream.proxy.connection import ClientConnection
 from midstream.proxy.datagrams import DatagramClient
-from midstream.proxy.dnslines import DatagramLine, HttpLine, Line, StreamLine
+from midstream.proxy.dnsasker import Asker
 from midstream.proxy.failure import ClientLeft
-from midstream.proxy.nameservers import HOSTS, RESOLV_CONF, Hosts, address_records, system_servers
 from midstream.proxy.policy import authority_name
-from midstream.proxy.pool import Pool
-from midstream.proxy.session import Session
 from midstream.proxy.stepper import Signal, Step
 from midstream.wire.dns import (
-    BEFORE_EDNS,
     FORMERR,
     OVER_TCP,
     SERVFAIL,
@@ -29,231 +21,15 @@ from midstream.wire.dns import (
     failure,
     framed,
     is_response,
-    is_truncated,
     message_id,
     truncated,
     with_id,
 )
 from midstream.wire.errors import PeerError, Profile
 
-ROUNDS = 2
-"""How often each name server is asked."""
-TRY_ANOTHER = frozenset({2, 4, 5})
-"""SERVFAIL, NOTIMP, REFUSED: another server may know better."""
-LOOK_AGAIN_SECONDS = 5.0
-"""How long the system's files are believed before they are looked at again."""
 MOST_QUERIES = 100
 """Queries of one client under way at a time; more wait."""
-ADDRESSES = frozenset({numbers.A, numbers.AAAA})
 _log = logging.getLogger("midstream.proxy")
-
-
-class Asker:
-    """Whom one mode asks: its target, the name servers of the options, those of the system, or the system itself."""
-
-    def __init__(
-        self, session: Session, pool: Pool, mode: ModeSpec, files: tuple[str, str] = (RESOLV_CONF, HOSTS)
-    ) -> None:
-        self.session = session
-        self.mode = mode
-        self._pool = pool
-        self._resolv_conf, self._hosts_file = files
-        self._lines: dict[tuple[NameServer, str], Line] = {}
-        self._old_lines: list[Line] = []
-        """Those with queries under way that are used for no more."""
-        self._made_under = session.settings
-        self._named: tuple[str, ...] = ()
-        self._named_servers: list[NameServer] = []
-        self._system_servers: list[NameServer] = []
-        self._hosts = Hosts()
-        self._times: tuple[float, float] = (0, 0)
-        """When the system's files were changed last."""
-        self._look_again = float("-inf")
-        self._is_closed = False
-        self._is_systems_own = False
-        """The system asks us, and nobody else."""
-
-    async def ask(self, flow: DNSFlow, query: bytes) -> bytes:
-        """Return what is answered to a query; `flow.server_conn` becomes whoever answered.
-
-        Raises:
-            PeerError: Nobody did.
-
-        """
-        if self.mode.name == "reverse" or flow.server_conn.address is not None:
-            return await self._ask_target(flow, query)
-        await self._look_at_files()
-        local = self._from_hosts(flow.request)
-        if local is not None:
-            return local.packed
-        servers = self._servers()
-        if not servers:
-            return await self._ask_system(flow.request)
-        return await self._ask_servers(flow, query, servers)
-
-    def close(self) -> None:
-        """Hang up everywhere, and ask nobody any more."""
-        self._is_closed = True
-        for line in (*self._lines.values(), *self._old_lines):
-            line.fail(PeerError("the proxy is shutting down", status=502))
-            line.close()
-        self._lines.clear()
-
-    # One server.
-
-    async def _ask_target(self, flow: DNSFlow, query: bytes) -> bytes:
-        """Ask the one server that is meant, in the way in which the client asks."""
-        assert flow.server_conn.address is not None
-        host, port = flow.server_conn.address[:2]
-        scheme = flow.client_conn.transport_protocol
-        where = NameServer(scheme, host, port)
-        for last in (False, True):
-            try:
-                return await self._ask(flow, query, where)
-            except PeerError as error:
-                if last or error.status != 504 or scheme == "tcp":
-                    raise
-        raise AssertionError
-
-    async def _ask(self, flow: DNSFlow, query: bytes, where: NameServer) -> bytes:
-        if self._is_closed:
-            raise PeerError("the proxy is shutting down", status=502)
-        session, client = self.session, flow.client_conn
-        seconds = session.options.dns_timeout
-        line = self._line(where, client)
-        was_used = not line.is_fresh
-        try:
-            answer = await line.ask(query, seconds).answer()
-        except PeerError as error:
-            if not was_used or where.scheme == "udp" or error.status == 504:
-                raise
-            line = self._line(where, client)  # the server had closed a connection that nobody used
-            answer = await line.ask(query, seconds).answer()
-        flow.server_conn = line.server
-        return answer
-
-    def _line(self, where: NameServer, client: Client) -> Line:
-        """Return a line to a server, shared by all clients unless an addon wants to see where each goes."""
-        hooks = self.session.hooks
-        if self._made_under is not self.session.settings:
-            self._made_under = self.session.settings
-            self._retire(*self._lines)
-        key = (where, client.id if hooks.server_connect or hooks.tls_start_server else "")
-        line = self._lines.get(key)
-        if line is None or not line.has_room:
-            self._retire(*(known for known, held in self._lines.items() if held.is_over or held is line))
-            line = self._lines[key] = self._new_line(where, client)
-        return line
-
-    def _new_line(self, where: NameServer, client: Client) -> Line:
-        if where.scheme == "https":
-            return HttpLine(self.session, where, client, self._pool)
-        kind = DatagramLine if where.scheme == "udp" else StreamLine
-        return kind(self.session, where, client)
-
-    def _retire(self, *keys: tuple[NameServer, str]) -> None:
-        """Put no more queries on these lines."""
-        for key in keys:
-            line = self._lines.pop(key)
-            line.retire()
-            self._old_lines.append(line)
-        self._old_lines = [line for line in self._old_lines if not line.is_closed]
-
-    # All servers.
-
-    async def _ask_servers(self, flow: DNSFlow, query: bytes, servers: list[NameServer]) -> bytes:
-        """Ask one server after the other."""
-        failed: bytes | None = None
-        problem: PeerError | None = None
-        for _ in range(ROUNDS):
-            for where in servers:
-                try:
-                    answer = await self._ask_wholly(flow, query, where)
-                except PeerError as error:
-                    problem = problem or error
-                    continue
-                if answer[3] & 15 not in TRY_ANOTHER:
-                    return answer
-                failed = answer
-            if failed is not None:
-                return failed
-        assert problem is not None
-        raise problem
-
-    async def _ask_wholly(self, flow: DNSFlow, query: bytes, where: NameServer) -> bytes:
-        """Ask again over TCP what is too long for a datagram (RFC 7766 §5); if that cannot be, the part has to do."""
-        answer = await self._ask(flow, query, where)
-        if where.scheme != "udp" or not is_truncated(answer):
-            return answer
-        try:
-            return await self._ask(flow, query, NameServer("tcp", where.host, where.port))
-        except PeerError as error:
-            _log.info("the whole answer cannot be had: %s", error)
-            return answer
-
-    def _servers(self) -> list[NameServer]:
-        names = tuple(self.session.options.dns_name_servers)
-        if names != self._named:
-            self._named = names
-            self._named_servers = [NameServer.parse(name) for name in names]
-        return self._named_servers or self._system_servers
-
-    # The system.
-
-    async def _look_at_files(self) -> None:
-        """Read the system's files again if they have changed."""
-        now = self.session.deadlines.now
-        if now < self._look_again:
-            return
-        self._look_again = now + LOOK_AGAIN_SECONDS
-        times = (_changed_at(self._resolv_conf), _changed_at(self._hosts_file))
-        if times == self._times:
-            return
-        self._times = times
-        reading = self.session.network.in_thread(
-            lambda: (system_servers(self._resolv_conf), Hosts.read(self._hosts_file))
-        )
-        servers, self._hosts = await self.session.waiter.wait(reading)
-        self._system_servers = [where for where in servers if not self.session.is_own(where.host, where.port)]
-        self._is_systems_own = bool(servers) and not self._system_servers
-
-    def _from_hosts(self, query: DNSMessage) -> DNSMessage | None:
-        question = query.question
-        if (
-            question is None
-            or question.class_ != numbers.IN
-            or query.op_code
-            or not self.session.options.dns_use_hosts_file
-        ):
-            return None
-        records = self._hosts.look_up(question.name, question.type)
-        return None if records is None else query.succeed(records)
-
-    async def _ask_system(self, query: DNSMessage) -> bytes:
-        """Have the system find addresses, where nobody knows its name servers (DNS-21)."""
-        question = query.question
-        if question is None or question.type not in ADDRESSES or question.class_ != numbers.IN or query.op_code:
-            return query.fail(numbers.NOTIMP).packed
-        if self._is_systems_own:
-            raise PeerError("the system asks this proxy itself, so option dns_name_servers has to tell whom to ask")
-        try:
-            finding = self.session.network.addresses(question.name)
-            addresses = await self.session.waiter.wait_or_cancel(finding, self.session.options.dns_timeout * ROUNDS)
-        except TimeoutError:
-            raise PeerError("the system did not find the name in time", status=504) from None
-        except OSError as error:
-            raise PeerError(f"the system cannot find the name: {error}", status=502) from error
-        if not addresses:
-            return query.fail(numbers.NXDOMAIN).packed
-        return query.succeed(address_records(question.name, question.type, addresses)).packed
-
-
-def _changed_at(path: str) -> float:
-    """Return when a file was changed last; 0 if there is none."""
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return 0
 
 
 class Queries:
@@ -300,16 +76,13 @@ class Queries:
 
     async def _answer(self, data: bytes) -> None:
         session = self._session
-        flow = DNSFlow(
-            self._client,
-            Server(address=self._asker.mode.address, transport_protocol=self._client.transport_protocol),
-            live=True,
-        )
-        room = BEFORE_EDNS
+        request, problem = self._read(data)
+        target = Server(address=self._asker.mode.address, transport_protocol=self._client.transport_protocol)
+        flow = DNSFlow(self._client, target, live=True, request=request)
         try:
-            query = self._read(flow, data)
-            room = flow.request.udp_size
-            response = await self._respond(flow, query)
+            if problem and session.settings.profile is not Profile.RAW:
+                raise _Unreadable(f"the query cannot be read: {problem}")
+            response = await self._respond(flow, data if problem else b"")
         except _Killed:
             response = b""
         except ClientLeft as left:
@@ -325,25 +98,21 @@ class Queries:
         flow.live = False
         flow.on_release = None
         if response:
-            self._reply(with_id(response, message_id(data)), room)
+            self._reply(with_id(response, message_id(data)), request.udp_size)
         if flow.error is not None:
             await dispatch(session.hooks.dns_error, flow)
 
-    def _read(self, flow: DNSFlow, data: bytes) -> bytes | None:
-        """Read the query into the flow; return it if it can only be passed on as it is, since nobody can read it."""
+    def _read(self, data: bytes) -> tuple[DNSMessage, str]:
+        """Read a query; if it cannot be read, say why, and return one that has nothing but its id."""
+        now = self._session.time()
         try:
-            flow.request = DNSMessage.unpack(data, self._session.time())
+            return DNSMessage.unpack(data, now), ""
         except DNSFormatError as error:
-            flow.request = DNSMessage(id=message_id(data), timestamp=self._session.time())
-            if self._session.settings.profile is not Profile.RAW:
-                raise _Unreadable(f"the query cannot be read: {error}") from error
-            return data
-        return None
+            return DNSMessage(id=message_id(data), timestamp=now), str(error)
 
-    async def _respond(self, flow: DNSFlow, unreadable: bytes | None) -> bytes:
+    async def _respond(self, flow: DNSFlow, unreadable: bytes) -> bytes:
         session = self._session
         await self._tell(session.hooks.dns_request, flow)
-        answer = b""
         if flow.response is None:
             answer = await self._asker.ask(flow, unreadable or flow.request.packed)
             try:

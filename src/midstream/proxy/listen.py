@@ -11,10 +11,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from midstream.errors import UsageError
+from midstream.flow.dnsrecord import prepare
 from midstream.options import Listener, ModeSpec
 from midstream.proxy.connection import ClientConnection
 from midstream.proxy.datagrams import DatagramClient, DatagramPort
-from midstream.proxy.dns import Asker, DnsConnection, answer_datagrams
+from midstream.proxy.dns import DnsConnection, answer_datagrams
+from midstream.proxy.dnsasker import Asker
 from midstream.proxy.peer import Peer
 from midstream.proxy.pool import Pool
 from midstream.proxy.session import Session
@@ -97,6 +99,8 @@ class Door:
 
     async def open(self) -> None:
         """Accept clients at the bound address."""
+        if self._asker is not None:
+            await asyncio.to_thread(prepare)
         loop = asyncio.get_running_loop()
         while self._sockets:
             sock = self._sockets.pop(0)
