@@ -5,7 +5,10 @@ it, or for it. Addresses can be forged, so there is a bound on how many there ar
 """
 
 import asyncio
+import contextlib
 import logging
+import os
+import socket
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
@@ -190,7 +193,7 @@ class DatagramPort(asyncio.DatagramProtocol):
 
     def send(self, data: bytes, address: Address) -> None:
         if not self._transport.is_closing():
-            self._transport.sendto(data, address)
+            send_datagram(self._transport, data, address)
 
     def close(self) -> None:
         """Take no new clients; close when there are none left."""
@@ -253,10 +256,22 @@ class DatagramLink(asyncio.DatagramProtocol):
 
     def send(self, data: bytes) -> None:
         if not self.transport.is_closing():
-            self.transport.sendto(data)
+            send_datagram(self.transport, data)
 
     def close(self) -> None:
         self.transport.close()
+
+
+def send_datagram(transport: asyncio.DatagramTransport, data: bytes, address: Address | None = None) -> None:
+    """Send a datagram, an empty one too: loops take those for nothing to do."""
+    if data or (handle := transport.get_extra_info("socket")) is None:
+        transport.sendto(data, address)
+        return
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(handle.fileno())) as same:
+        if address is None:
+            same.send(data)
+        else:
+            same.sendto(data, address)
 
 
 async def open_datagrams(session: Session, server: Server, client: Client, link: DatagramLink) -> None:
