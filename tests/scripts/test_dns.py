@@ -13,6 +13,7 @@ import pytest
 from midstream.addon import DNSMessage, ResourceRecord, observe
 from midstream.flow import Flow
 from midstream.testing import Scenario
+from midstream.testing.http2 import Http2Peer
 from midstream.testing.tls import Origins
 from midstream.wire.dns import framed
 from midstream.wire.errors import PeerError
@@ -332,6 +333,15 @@ def test_answers_that_cannot_be_read_are_failures(play, watch):
     scenario.datagram_servers[0].sends(answer(query(), "192.0.2.1")[:-1])
     assert dns.message.from_wire(client.received()[0]).rcode() == dns.rcode.SERVFAIL
     assert "cannot be read" in watch.flows[0].error.msg
+
+
+@pytest.mark.parametrize("kind", ["AXFR", "IXFR"])
+def test_zone_transfers_are_refused(play, kind):
+    scenario = play("reverse:dns://192.0.2.7")
+    client = scenario.client()
+    client.sends(framed(query(kind)))
+    assert dns.message.from_wire(client.received()[2:]).rcode() == dns.rcode.NOTIMP
+    assert scenario.servers == []
 
 
 # How much a client takes.
@@ -764,6 +774,23 @@ def test_name_servers_over_http(play, watch, tmp_path):
     server.sends(http_answer(answer(query(number=0))))
     assert client.received() == [answer(query(number=9))]
     assert len(scenario.servers) == 1
+
+
+def test_queries_share_a_connection_of_http2(play, tmp_path):
+    origins = Origins(str(tmp_path))
+    scenario = play(dns_name_servers=["https://dns.example"], ssl_verify_upstream_trusted_ca=origins.path)
+    client = scenario.datagram_client()
+    for number in (1, 2):
+        client.sends(query(number=number))
+    assert len(scenario.servers) == 1
+    server = Http2Peer.server(origins.serve(scenario.servers[0], "dns.example", alpn=(b"h2",)).shake())
+    first, second = server.streams
+    assert server.request(first).head.authority == b"dns.example"
+    assert server.request(first).head.target == b"/dns-query"
+    assert server.request(second).body == query(number=0)
+    server.answers(second, 200, answer(query(number=0), "192.0.2.2"))
+    server.answers(first, 200, answer(query(number=0), "192.0.2.1"))
+    assert sorted(reply[:2] for reply in client.received()) == [b"\0\1", b"\0\2"]
 
 
 @pytest.mark.parametrize(

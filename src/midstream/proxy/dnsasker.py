@@ -21,6 +21,8 @@ TRY_ANOTHER = frozenset({2, 4, 5})
 """SERVFAIL, NOTIMP, REFUSED: another server may know better."""
 LOOK_AGAIN_SECONDS = 5.0
 """How long the system's files are believed before they are looked at again."""
+TRANSFERS = frozenset({251, 252})
+"""IXFR and AXFR, which are answered in many messages (RFC 5936 §2.2)."""
 ADDRESSES = frozenset({numbers.A, numbers.AAAA})
 _log = logging.getLogger("midstream.proxy")
 
@@ -57,6 +59,8 @@ class Asker:
             PeerError: Nobody did.
 
         """
+        if any(question.type in TRANSFERS for question in flow.request.questions):
+            return flow.request.fail(numbers.NOTIMP).packed
         if self.mode.name == "reverse" or flow.server_conn.address is not None:
             return await self._ask_target(flow, query)
         await self._look_at_files()

@@ -23,6 +23,8 @@ from midstream.proxy.session import Session
 from midstream.proxy.udp import relay_datagrams
 
 BACKLOG = 4096
+DATAGRAM_BUFFER = 1 << 20
+"""What the system may keep of datagrams while we are busy, as far as it lets us."""
 FREE_PORTS_TRIED = 10
 """How often a port is looked for that is free for connections and datagrams alike."""
 _log = logging.getLogger("midstream.proxy")
@@ -212,6 +214,8 @@ def _listen_on(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if kind == socket.SOCK_DGRAM:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DATAGRAM_BUFFER)
         sock.setblocking(False)
         sock.bind(address)
         if kind == socket.SOCK_STREAM:
