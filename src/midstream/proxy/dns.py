@@ -15,7 +15,6 @@ from midstream.proxy.policy import authority_name
 from midstream.proxy.stepper import Signal, Step
 from midstream.wire.dns import (
     FORMERR,
-    OVER_TCP,
     SERVFAIL,
     Stream,
     failure,
@@ -180,8 +179,6 @@ class DnsConnection(ClientConnection):
         except PeerError as error:
             self.client.error = self.client.error or error.message
             _log.info("%s: %s", self._name(), error)
-        except ClientLeft:
-            pass
         finally:
             peer.on_lost = None
             queries.stop()
@@ -195,8 +192,7 @@ class DnsConnection(ClientConnection):
         self._wakened.set(None)
 
     def _reply(self, response: bytes, _room: int) -> None:
-        if len(response) <= OVER_TCP:
-            self.peer.write(framed(response))
+        self.peer.write(framed(response))
 
 
 async def answer_datagrams(asker: Asker, talker: DatagramClient) -> None:

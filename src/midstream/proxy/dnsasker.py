@@ -123,12 +123,12 @@ class Asker:
         line = self._lines.get(key)
         if line is None or not line.has_room:
             self._retire(*(known for known, held in self._lines.items() if held.is_over or held is line))
-            line = self._lines[key] = self._new_line(where, client)
+            line = self._lines[key] = self._new_line(where, client, key[1])
         return line
 
-    def _new_line(self, where: NameServer, client: Client) -> Line:
+    def _new_line(self, where: NameServer, client: Client, owner: str) -> Line:
         if where.scheme == "https":
-            return HttpLine(self.session, where, client, self._pool)
+            return HttpLine(self.session, where, client, self._pool, owner)
         kind = DatagramLine if where.scheme == "udp" else StreamLine
         return kind(self.session, where, client)
 

@@ -21,12 +21,17 @@ from midstream.wire.events import Data, End, RequestHead, ResponseHead
 class HttpLine(Line):
     """Queries and answers within HTTP, each in a request of its own, over the connections of the pool (RFC 8484)."""
 
-    def __init__(self, session: Session, where: NameServer, client: Client, pool: Pool) -> None:
+    def __init__(self, session: Session, where: NameServer, client: Client, pool: Pool, owner: str) -> None:
         self.server = Server(address=(where.host, where.port))
         self._where = where
         self._pool = pool
         self._origin = Origin(
-            where.host, where.port, is_tls=True, sni=server_name(where.host), versions=_versions(session)
+            where.host,
+            where.port,
+            is_tls=True,
+            sni=server_name(where.host),
+            owner=owner,
+            versions=_versions(session),
         )
         self._steps: dict[int, Step] = {}
         super().__init__(session, where, client)

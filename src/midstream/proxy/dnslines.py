@@ -5,6 +5,7 @@ ever: a UDP line with a new port takes over after some queries, so that neither 
 """
 
 import secrets
+from abc import ABC, abstractmethod
 
 from midstream.errors import UsageError
 from midstream.flow import Client, ConnectionState, Server
@@ -61,7 +62,7 @@ class Asked:
         self.give(PeerError(f"the name server {where} did not answer in time", status=504))
 
 
-class Line:
+class Line(ABC):
     """A way to a name server: who waits on it, and how it ages."""
 
     server: Server
@@ -142,15 +143,17 @@ class Line:
         self.session.deadlines.forget(self)
         self.hang_up()
 
-    def say(self, query: bytes) -> None:
-        raise NotImplementedError
-
-    def hang_up(self) -> None:
-        raise NotImplementedError
-
+    @abstractmethod
     async def open(self) -> None:
         """Open it. Raises `PeerError`."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def say(self, query: bytes) -> None:
+        """Send a query."""
+
+    @abstractmethod
+    def hang_up(self) -> None:
+        """Close what is open."""
 
     async def _begin(self) -> None:
         try:
