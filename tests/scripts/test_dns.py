@@ -910,6 +910,32 @@ def test_a_closed_port_ends_what_it_has_begun_and_no_more(play):
     assert scenario._datagrams.is_closing()
 
 
+def test_a_stop_waits_for_queries_under_way(play):
+    scenario = play()
+    by_datagram, by_stream, idle = scenario.datagram_client(), scenario.client(), scenario.client(STRANGER)
+    by_datagram.sends(query())
+    by_stream.sends(framed(query(number=8)))
+    for talker in (*scenario.port.clients, *scenario._connections):
+        scenario.act(talker.stop_if_idle)
+    assert idle.is_closed
+    scenario.datagram_servers[0].sends(answer(query()))
+    scenario.datagram_servers[0].sends(answer(query(number=8)))
+    assert by_datagram.received() == [answer(query())]
+    assert by_stream.received() == framed(answer(query(number=8)))
+
+
+def test_a_mistake_of_ours_ends_one_query(play, caplog, monkeypatch):
+    scenario = play()
+    client = scenario.datagram_client()
+    monkeypatch.setattr("midstream.proxy.dns.DNSMessage.packed", property(lambda self: 1 // 0))
+    client.sends(query())
+    monkeypatch.undo()
+    assert "ZeroDivisionError" in caplog.text
+    client.sends(query())
+    scenario.datagram_servers[0].sends(answer(query()))
+    assert client.received() == [answer(query())]
+
+
 def test_async_addons_are_waited_for(play):
     class Waits:
         async def dns_request(self, flow):

@@ -50,6 +50,8 @@ class DatagramClient:
         self.is_over = False
         self.is_held: Callable[[], bool] = lambda: False
         """Somebody is thinking about what it sent: no time runs out meanwhile."""
+        self.is_idle: Callable[[], bool] = lambda: True
+        """Nothing is under way, as far as anybody knows."""
         self.on_end: Callable[[], None] = lambda: None
         self.host = address[0]
         self._port = port
@@ -125,8 +127,9 @@ class DatagramClient:
         self.end()
 
     def stop_if_idle(self) -> None:
-        """End if nothing is under way: as far as anybody knows, nothing is."""
-        self.end()
+        """End if nothing is under way."""
+        if self.is_idle():
+            self.end()
 
     async def _run(self) -> None:
         client, hooks = self.client, self.session.hooks
@@ -143,10 +146,11 @@ class DatagramClient:
         await dispatch(hooks.client_disconnected, client)
 
     def _ended(self, error: BaseException | None) -> None:
+        """Take note of the end. A mistake of ours is told here: whoever brought the datagram serves others, too."""
         self.end()
         self._port.ended(self)
         if error is not None:
-            raise error
+            _log.error("%s: %r", authority_name(*self._address[:2]), error, exc_info=error)
 
 
 class DatagramPort(asyncio.DatagramProtocol):
