@@ -179,6 +179,9 @@ class Engine:
             if door not in kept:
                 door.close()
                 self._closed_doors.append(door)
+        for door in self._closed_doors:
+            if not door.connections:
+                door.end()
         self._closed_doors = [door for door in self._closed_doors if door.connections]
         self._doors = kept
 
@@ -221,6 +224,8 @@ class Engine:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for door in self._all_doors:
+            door.end()
         self._doors.clear()
         self._closed_doors.clear()
         self._stopping.set()

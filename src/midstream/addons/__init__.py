@@ -7,6 +7,7 @@ from midstream.addons.dumper import Dumper
 from midstream.addons.onboarding import Onboarding
 from midstream.addons.proxyauth import ProxyAuth
 from midstream.addons.reverse import Reverse
+from midstream.addons.strip_https import StripHttps
 from midstream.addons.switch import Switch
 from midstream.addons.upstream_auth import UpstreamAuth
 
@@ -15,6 +16,7 @@ def default_addons() -> list[object]:
     """Return the addons that every engine has, to stand before scripts."""
     return [
         Switch("block", {"block_global", "block_private"}, Block.wanted),
+        Switch("strip_https", {"mode", "strip_ech", "strip_http3"}, StripHttps.wanted),
         Switch("proxyauth", {"proxyauth"}, ProxyAuth.wanted),
         Switch("onboarding", {"onboarding", "onboarding_host"}, Onboarding.wanted),
         Revocations(),

@@ -7,11 +7,13 @@ from typing import TextIO
 
 from midstream.addon import (
     Client,
+    DNSFlow,
     Filter,
     HTTPFlow,
     OptionsError,
     ServerConnectionHookData,
     TCPFlow,
+    UDPFlow,
     UsageError,
     ctx,
     filters,
@@ -56,7 +58,7 @@ class Dumper:
         text = FlowText(detail=detail, is_coloured=is_coloured(stream), shows_host=ctx.options.showhost)
         parts: list[object] = [FlowPrinter(self._printer, text, chosen)]
         if detail >= 3 or chosen.needs_body:
-            parts.append(TcpMessagePrinter(self._printer, text, chosen))
+            parts.append(StreamMessagePrinter(self._printer, text, chosen))
         if detail >= 3:
             parts.append(HttpMessagePrinter(self._printer, text, chosen))
         if detail >= 4:
@@ -86,25 +88,41 @@ class FlowPrinter:
             self._printer.put(self._text.websocket(flow))
 
     def tcp_end(self, flow: TCPFlow) -> None:
-        self._print_tcp(flow)
+        self._print_stream(flow)
 
     def tcp_error(self, flow: TCPFlow) -> None:
-        self._print_tcp(flow)
+        self._print_stream(flow)
+
+    def udp_end(self, flow: UDPFlow) -> None:
+        self._print_stream(flow)
+
+    def udp_error(self, flow: UDPFlow) -> None:
+        self._print_stream(flow)
+
+    def dns_response(self, flow: DNSFlow) -> None:
+        self._print_dns(flow)
+
+    def dns_error(self, flow: DNSFlow) -> None:
+        self._print_dns(flow)
 
     def _print_http(self, flow: HTTPFlow) -> None:
         if self._chosen(flow):
             self._printer.put(self._text.http(flow))
 
-    def _print_tcp(self, flow: TCPFlow) -> None:
+    def _print_stream(self, flow: TCPFlow | UDPFlow) -> None:
         if self._chosen(flow):
-            self._printer.put(self._text.tcp(flow))
+            self._printer.put(self._text.stream(flow))
+
+    def _print_dns(self, flow: DNSFlow) -> None:
+        if self._chosen(flow):
+            self._printer.put(self._text.dns(flow))
 
 
 @observe
-class TcpMessagePrinter:
-    """Prints TCP messages as they come. Apart, because connections that nobody looks into are relayed faster."""
+class StreamMessagePrinter:
+    """Prints messages of TCP and UDP as they come. Apart, because connections that nobody looks into are relayed faster."""
 
-    name = "dumper-tcp-messages"
+    name = "dumper-stream-messages"
 
     def __init__(self, printer: Printer, text: FlowText, chosen: Filter) -> None:
         self._printer = printer
@@ -112,8 +130,14 @@ class TcpMessagePrinter:
         self._chosen = chosen
 
     def tcp_message(self, flow: TCPFlow) -> None:
+        self._print(flow)
+
+    def udp_message(self, flow: UDPFlow) -> None:
+        self._print(flow)
+
+    def _print(self, flow: TCPFlow | UDPFlow) -> None:
         if self._text.detail >= 3 and self._chosen(flow):
-            self._printer.put(self._text.tcp_message(flow, flow.messages[-1]))
+            self._printer.put(self._text.message(flow, flow.messages[-1]))
 
 
 @observe

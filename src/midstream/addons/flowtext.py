@@ -8,6 +8,7 @@ import click
 from midstream.addon import (
     Body,
     Connection,
+    DNSFlow,
     Flow,
     GrpcCall,
     GrpcMessage,
@@ -20,9 +21,11 @@ from midstream.addon import (
     ServerSentEvent,
     TCPFlow,
     TCPMessage,
+    UDPFlow,
+    UDPMessage,
     WebSocketMessage,
 )
-from midstream.addons import harmless
+from midstream.addons import dnstext, harmless
 
 CUT_LINES = 60
 CUT_CHARACTERS = 4096
@@ -116,15 +119,35 @@ class FlowText:
         lines += [f"  {(frame.timestamp - begin) * 1000:9.1f} ms {harmless.line(str(frame))}" for frame in facts.frames]
         return "\n".join(lines) + "\n\n"
 
-    def tcp_message(self, flow: TCPFlow, message: TCPMessage) -> str:
-        """Return one message of a TCP flow."""
-        lines = [self._message_line(flow, "tcp", from_client=message.from_client)]
+    def dns(self, flow: DNSFlow) -> str:
+        """Return a finished DNS flow: one line, and as much more as wanted."""
+        parts = [address(flow.client_conn.peername), self._style("DNS", "cyan"), dnstext.asked(flow)]
+        response, error = flow.response, flow.error
+        if response is not None:
+            colour: Colour = "red" if response.response_code else "green"
+            parts.append(f"<< {self._style(dnstext.answered(response), colour)}")
+        if error is not None:
+            parts.append(self._style(f"<< {harmless.line(error.msg)}", "red"))
+        lines = [" ".join(parts)]
+        if self.detail >= 2:
+            lines += [f"    {line}" for line in dnstext.lines(flow.request, is_whole=self.detail >= 3)]
+            if response is not None:
+                lines.append("  <<")
+                lines += [f"    {line}" for line in dnstext.lines(response, is_whole=self.detail >= 3)]
+            if self.detail >= 4:
+                lines += self._facts(flow)
+            lines.append("")
+        return "\n".join(lines) + "\n"
+
+    def message(self, flow: TCPFlow | UDPFlow, message: TCPMessage | UDPMessage) -> str:
+        """Return one message of a TCP or UDP flow."""
+        lines = [self._message_line(flow, flow.type, from_client=message.from_client)]
         lines += self._content(message.content)
         return "\n".join(lines) + "\n"
 
-    def tcp(self, flow: TCPFlow) -> str:
-        """Return the end of a TCP flow."""
-        line = f"{address(flow.client_conn.peername)} <-> tcp <-> {server_address(flow.server_conn)}"
+    def stream(self, flow: TCPFlow | UDPFlow) -> str:
+        """Return the end of a TCP or UDP flow."""
+        line = f"{address(flow.client_conn.peername)} <-> {flow.type} <-> {server_address(flow.server_conn)}"
         if flow.error is not None:
             line += self._style(f" << {harmless.line(flow.error.msg)}", "red")
         else:

@@ -17,7 +17,7 @@ from midstream.filters.ranges import (
     read_status,
 )
 from midstream.filters.subjects import Side
-from midstream.flow import Flow, HTTPFlow
+from midstream.flow import DNSFlow, Flow, HTTPFlow
 from midstream.flow.url import with_port
 
 _ASSETS = re.compile(rb"(text|application)/(x-)?javascript|text/css|image/|font/|application/font", re.IGNORECASE)
@@ -156,9 +156,8 @@ def _hosts(flow: Flow) -> Iterator[str]:
 def _urls(flow: Flow) -> Iterator[str]:
     if isinstance(flow, HTTPFlow):
         yield flow.request.pretty_url
-    elif flow.type == "dns":
-        questions = getattr(getattr(flow, "request", None), "questions", None) or ()
-        yield from (question.name for question in questions[:1])
+    elif isinstance(flow, DNSFlow):
+        yield from (question.name for question in flow.request.questions[:1])
 
 
 def _source(flow: Flow) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from midstream.flow import Body, Flow, Headers, HTTPFlow, Message, Response, TCPFlow, UDPFlow
+from midstream.flow import Body, DNSFlow, DNSMessage, Flow, Headers, HTTPFlow, Message, Response, TCPFlow, UDPFlow
 
 Side = bool | None
 """True for the client's side (requests), False for the server's (responses), None for both."""
@@ -27,7 +27,7 @@ def headers(flow: Flow, side: Side) -> Iterator[Headers]:
 
 
 def bodies(flow: Flow, side: Side) -> Iterator[bytes]:
-    """Give decoded HTTP bodies and all messages of a WebSocket, TCP or UDP connection."""
+    """Give decoded HTTP bodies, all messages of a WebSocket, TCP or UDP connection, and DNS messages as text."""
     for message in messages(flow, side):
         content = message.get_content(strict=False)
         if content is not None:
@@ -35,12 +35,15 @@ def bodies(flow: Flow, side: Side) -> Iterator[bytes]:
     for from_client, content in _pieces(flow):
         if side is None or side is from_client:
             yield content
+    for dns_message in _dns_messages(flow, side):
+        yield str(dns_message).encode("utf-8", "surrogateescape")
 
 
 def size(flow: Flow, side: Side) -> int | None:
     """Count the bytes of bodies and messages, as on the wire; None if nothing is known of them."""
     sizes = [_body_size(message) for message in messages(flow, side)]
     sizes += [len(content) for from_client, content in _pieces(flow) if side is None or side is from_client]
+    sizes += [dns_message.size for dns_message in _dns_messages(flow, side)]
     known = [count for count in sizes if count is not None]
     return sum(known) if known else None
 
@@ -51,6 +54,8 @@ def duration(flow: Flow) -> float | None:
     if isinstance(flow, HTTPFlow):
         if flow.response is not None:
             end = flow.response.timestamp_end
+    elif isinstance(flow, DNSFlow):
+        end = None if flow.response is None else flow.response.timestamp
     elif isinstance(flow, (TCPFlow, UDPFlow)):
         end = flow.client_conn.timestamp_end
     return None if end is None else end - flow.timestamp_start
@@ -64,6 +69,14 @@ def versions(flow: Flow) -> Iterator[str]:
 def block(fields: Headers) -> bytes:
     """Give the header section with one line per field."""
     return b"\n".join([b"%s: %s" % pair for pair in fields.pairs])
+
+
+def _dns_messages(flow: Flow, side: Side) -> Iterator[DNSMessage]:
+    if isinstance(flow, DNSFlow):
+        if side is not False:
+            yield flow.request
+        if side is not True and flow.response is not None:
+            yield flow.response
 
 
 def _pieces(flow: Flow) -> Iterator[tuple[bool, bytes]]:

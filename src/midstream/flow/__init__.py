@@ -4,6 +4,9 @@ from midstream.flow.annotation import Annotation
 from midstream.flow.body import Body, BodyState
 from midstream.flow.certificate import Cert
 from midstream.flow.connection import Client, Connection, ConnectionState, ModeName, ProxyMode, Server
+from midstream.flow.dns import DNSFlow, DNSMessage
+from midstream.flow.dnsrecord import Question, ResourceRecord
+from midstream.flow.dnsservice import ServiceBinding
 from midstream.flow.flow import ControlException, Error, Flow
 from midstream.flow.grpc import GrpcCall, GrpcMessage
 from midstream.flow.headers import Headers
@@ -27,6 +30,8 @@ __all__ = [
     "Connection",
     "ConnectionState",
     "ControlException",
+    "DNSFlow",
+    "DNSMessage",
     "Error",
     "Flow",
     "GrpcCall",
@@ -41,10 +46,13 @@ __all__ = [
     "MultiDictView",
     "Opcode",
     "ProxyMode",
+    "Question",
     "Request",
+    "ResourceRecord",
     "Response",
     "Server",
     "ServerSentEvent",
+    "ServiceBinding",
     "TCPFlow",
     "TCPMessage",
     "UDPFlow",

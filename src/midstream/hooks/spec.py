@@ -46,6 +46,8 @@ TLS = (Argument("data", "TlsData"),)
 SOCKS = (Argument("data", "Socks5AuthData"),)
 HTTP = (Argument("flow", "HTTPFlow"),)
 TCP = (Argument("flow", "TCPFlow"),)
+UDP = (Argument("flow", "UDPFlow"),)
+DNS = (Argument("flow", "DNSFlow"),)
 
 
 def _group(title: str, *rows: tuple[str, tuple[Argument, ...], str]) -> tuple[Hook, ...]:
@@ -129,6 +131,19 @@ HOOKS: tuple[Hook, ...] = (
         ("tcp_end", TCP, "Both sides have closed."),
         ("tcp_error", TCP, "The connection broke: `flow.error`. Either this or `tcp_end` fires."),
     ),
+    *_group(
+        "UDP",
+        ("udp_start", UDP, "A client's first datagram came."),
+        ("udp_message", UDP, "A datagram came: the last of `flow.messages`; empty its content to drop it."),
+        ("udp_end", UDP, "Nothing has come for a while."),
+        ("udp_error", UDP, "The server cannot be reached: `flow.error`. Either this or `udp_end` fires."),
+    ),
+    *_group(
+        "DNS",
+        ("dns_request", DNS, "A query came; setting `flow.response` answers it here."),
+        ("dns_response", DNS, "The response is there."),
+        ("dns_error", DNS, "The query failed: `flow.error`. Either this or `dns_response` fires."),
+    ),
 )
 
 BY_NAME: dict[str, Hook] = {hook.name: hook for hook in HOOKS}
@@ -144,11 +159,7 @@ NEVER_FIRED: dict[str, str] = {
     "serverdisconnect": "it is called server_disconnected",
     "add_log": "add a handler to Python's logging instead",
     **dict.fromkeys(
-        (
-            *("udp_start", "udp_message", "udp_end", "udp_error"),
-            *("dns_request", "dns_response", "dns_error"),
-            *("quic_start_client", "quic_start_server"),
-        ),
+        (*("quic_start_client", "quic_start_server"),),
         _LATER,
     ),
 }

@@ -94,6 +94,13 @@ class HookTable:
     tcp_message: Handlers
     tcp_end: Handlers
     tcp_error: Handlers
+    udp_start: Handlers
+    udp_message: Handlers
+    udp_end: Handlers
+    udp_error: Handlers
+    dns_request: Handlers
+    dns_response: Handlers
+    dns_error: Handlers
 
     __slots__ = (*(hook.name for hook in HOOKS), "holds_request", "holds_response", "holds_websocket", "hosts", "wait")
 

@@ -13,20 +13,20 @@ import msgspec
 
 from midstream.errors import OptionsError
 
-DEFAULT_PORTS = {"regular": 8080, "upstream": 8080, "reverse": 8080, "transparent": 8080, "socks5": 1080}
+DEFAULT_PORTS = {"regular": 8080, "upstream": 8080, "reverse": 8080, "transparent": 8080, "socks5": 1080, "dns": 53}
 """The modes there are, and where each listens unless told otherwise."""
 
 TARGET_SCHEMES: dict[str, dict[str, int | None]] = {
     "upstream": {"http": 80, "https": 443, "socks5": 1080},
-    "reverse": {"http": 80, "https": 443, "h2c": 80, "tcp": None, "tls": None},
+    "reverse": {"http": 80, "https": 443, "h2c": 80, "tcp": None, "tls": None, "udp": None, "dns": 53},
 }
 """The schemes that a mode's DATA may have with their default ports; None: the port must be given."""
 
-OPEN_MODES = frozenset({"regular", "upstream", "socks5"})
+OPEN_MODES = frozenset({"regular", "upstream", "socks5", "dns"})
 """Modes in which clients choose where to go, so that a stranger could use the proxy as his own."""
 
-_LATER = frozenset({"dns", "wireguard", "local", "tun"})
-_LATER_SCHEMES = frozenset({"http3", "quic", "udp", "dtls", "dns"})
+_LATER = frozenset({"wireguard", "local", "tun"})
+_LATER_SCHEMES = frozenset({"http3", "quic", "dtls"})
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 ALL_INTERFACES = frozenset({"", "*"})
 """How people write every address of this machine."""
@@ -38,7 +38,7 @@ class ModeSpec(msgspec.Struct, frozen=True):
     """One listener as the user asked for it."""
 
     name: str
-    """regular, upstream, reverse, transparent or socks5."""
+    """regular, upstream, reverse, transparent, socks5 or dns."""
     full_spec: str
     """The text it was made of."""
     data: str = ""
@@ -54,7 +54,22 @@ class ModeSpec(msgspec.Struct, frozen=True):
 
     @property
     def default_port(self) -> int:
-        return DEFAULT_PORTS[self.name]
+        return DEFAULT_PORTS["dns" if self.is_dns else self.name]
+
+    @property
+    def is_dns(self) -> bool:
+        """Clients send DNS queries, and nothing else."""
+        return "dns" in {self.name, self.scheme}
+
+    @property
+    def uses_tcp(self) -> bool:
+        """It listens for connections."""
+        return self.scheme != "udp"
+
+    @property
+    def uses_udp(self) -> bool:
+        """It listens for datagrams."""
+        return self.is_dns or self.scheme == "udp"
 
     @classmethod
     def parse(cls, text: str) -> "ModeSpec":
@@ -112,19 +127,26 @@ def listeners(options: _ListenOptions) -> list[Listener]:
 
 def check_modes(value: Iterable[str]) -> None:
     """Refuse a list of modes with an unreadable one in it, or with the same listen address written twice."""
-    seen: dict[tuple[str | None, int], ModeSpec] = {}
+    seen: list[ModeSpec] = []
     for spec in map(ModeSpec.parse, value):
         if not spec.listen_port:
             continue
-        other = seen.setdefault((spec.listen_host, spec.listen_port), spec)
-        if other is not spec:
-            raise OptionsError(_collision(spec, other, spec.listen_port))
+        place = (spec.listen_host, spec.listen_port)
+        for other in seen:
+            if (other.listen_host, other.listen_port) == place and _share_transport(spec, other):
+                raise OptionsError(_collision(spec, other, spec.listen_port))
+        seen.append(spec)
 
 
 def _refuse_collision(planned: list[Listener], new: Listener) -> None:
     for other in planned:
-        if new.port and other.port == new.port and (new.host == other.host or {new.host, other.host} & WILDCARDS):
+        is_same_place = other.port == new.port and (new.host == other.host or {new.host, other.host} & WILDCARDS)
+        if new.port and is_same_place and _share_transport(new.spec, other.spec):
             raise OptionsError(_collision(new.spec, other.spec, new.port))
+
+
+def _share_transport(one: ModeSpec, other: ModeSpec) -> bool:
+    return (one.uses_tcp and other.uses_tcp) or (one.uses_udp and other.uses_udp)
 
 
 def _collision(new: ModeSpec, other: ModeSpec, port: int) -> str:
@@ -135,17 +157,15 @@ def _collision(new: ModeSpec, other: ModeSpec, port: int) -> str:
 
 
 def _refuse_open_proxy(options: _ListenOptions, listener: Listener) -> None:
-    if (
-        options.allow_open_proxy
-        or options.proxyauth
-        or listener.spec.name not in OPEN_MODES
-        or is_loopback(listener.host)
-    ):
+    name = listener.spec.name
+    asks_for_password = options.proxyauth and name != "dns"
+    if options.allow_open_proxy or asks_for_password or name not in OPEN_MODES or is_loopback(listener.host):
         return
     where = listener.host or "all interfaces"
+    password = "" if name == "dns" else "ask for a password with --proxyauth, "
     raise OptionsError(
         f"mode {listener.spec.full_spec!r} would listen on {where} and let everybody who reaches it use it; "
-        "ask for a password with --proxyauth, listen on 127.0.0.1, or say --allow-open-proxy if that is what you want"
+        f"{password}listen on 127.0.0.1, or say --allow-open-proxy if that is what you want"
     )
 
 
@@ -187,16 +207,16 @@ def _check_name(name: str) -> None:
 def _listen(text: str) -> tuple[str | None, int]:
     host, colon, port = text.rpartition(":")
     if not colon:
-        return None, _port(port, 0)
-    return ("" if host in {"", "*"} else _host(host)), _port(port, 0)
+        return None, read_port(port, 0)
+    return ("" if host in {"", "*"} else read_host(host)), read_port(port, 0)
 
 
 def _target(name: str, data: str, schemes: dict[str, int | None]) -> tuple[str, str, int]:
     scheme, separator, rest = data.rpartition("://")
     scheme = scheme.lower()
-    host_text, port_text = _split_port(rest.removesuffix("/"))
-    host = _host(host_text)
-    port = None if port_text is None else _port(port_text, 1)
+    host_text, port_text = split_port(rest.removesuffix("/"))
+    host = read_host(host_text)
+    port = None if port_text is None else read_port(port_text, 1)
     if not separator:
         scheme = "http" if name == "upstream" else _guess_scheme(data, port)
     if scheme in _LATER_SCHEMES:
@@ -218,7 +238,7 @@ def _guess_scheme(data: str, port: int | None) -> str:
     raise ValueError(f"does the server at port {port} speak TLS? Write https://{data} or http://{data}")
 
 
-def _split_port(text: str) -> tuple[str, str | None]:
+def split_port(text: str) -> tuple[str, str | None]:
     if text.startswith("["):
         host, bracket, rest = text.partition("]")
         if not bracket or (rest and not rest.startswith(":")):
@@ -228,13 +248,13 @@ def _split_port(text: str) -> tuple[str, str | None]:
     return host, port if colon else None
 
 
-def _port(text: str, lowest: int) -> int:
+def read_port(text: str, lowest: int) -> int:
     if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= 65535:
         raise ValueError(f"invalid port {text!r}: expected a number from {lowest} to 65535")
     return int(text)
 
 
-def _host(text: str) -> str:
+def read_host(text: str) -> str:
     """Return a host name, IPv4 address or (without its brackets) IPv6 address, or raise `ValueError`."""
     if text.startswith("[") and text.endswith("]"):
         return str(ipaddress.IPv6Address(text[1:-1]))

@@ -9,6 +9,7 @@ from typing import Literal
 from midstream.options.checks import check_address, check_credentials, check_networks, check_patterns
 from midstream.options.kinds import FilePath, Size
 from midstream.options.modes import check_modes
+from midstream.options.nameserver import check_name_servers
 from midstream.options.option import option
 from midstream.options.store import OptionStore
 
@@ -22,7 +23,7 @@ class ListenOptions(OptionStore):
 
     mode: Sequence[str] = option(
         ("regular",),
-        "What to be: regular, upstream:URL, reverse:URL, transparent or socks5, each with @[HOST:]PORT if wanted. May be given several times.",
+        "What to be: regular, upstream:URL, reverse:URL, transparent, socks5 or dns, each with @[HOST:]PORT if wanted. May be given several times.",
         flags=("-m", "--mode"),
         metavar="MODE",
         check=check_modes,
@@ -117,6 +118,25 @@ class RouteOptions(OptionStore):
     onboarding_host: str = option("mid.st", "The host name of that page, seen through the proxy.", metavar="HOST")
 
 
+class DnsOptions(OptionStore):
+    """DNS."""
+
+    dns_name_servers: Sequence[str] = option(
+        (),
+        "Mode dns: whom to ask, instead of the system's name servers: ADDRESS, or tcp://, tls:// or https:// before it. May be given several times.",
+        metavar="SERVER",
+        check=check_name_servers,
+    )
+    dns_use_hosts_file: bool = option(True, "Mode dns: answer from the system's hosts file what stands there.")
+    dns_timeout: float = option(
+        2.0, "A name server must answer; then the next is asked, or the same once more.", lowest=0.1, metavar="SECONDS"
+    )
+    strip_ech: bool = option(
+        True, "Take keys for Encrypted ClientHello out of HTTPS records, so that server names stay readable."
+    )
+    strip_http3: bool = option(True, "Take HTTP/3 out of HTTPS records, so that clients take what is read here.")
+
+
 class TlsOptions(OptionStore):
     """Certificates and TLS."""
 
@@ -206,6 +226,17 @@ class LimitOptions(OptionStore):
     max_pool_idle_per_host: int = option(128, "Idle connections kept per server.", lowest=0)
     tcp_timeout: float = option(
         600.0, "Close a tunnel, or a connection inside a body, on which nothing moves.", lowest=0, metavar="SECONDS"
+    )
+    udp_timeout: float = option(
+        60.0, "Forget a client of UDP from whom, and for whom, nothing comes.", lowest=1, metavar="SECONDS"
+    )
+    max_udp_clients: int = option(
+        4096, "Clients of UDP at a time; the one that was silent longest makes room for another.", lowest=1
+    )
+    udp_amplification: int = option(
+        10,
+        "How many times the bytes that a public address has sent over UDP may be sent to it: it may be forged. 0: no limit.",
+        lowest=0,
     )
     client_idle_timeout: float = option(
         600.0, "Close a client connection without a request.", lowest=0, metavar="SECONDS"
@@ -307,6 +338,14 @@ class ToolOptions(OptionStore):
 
 
 class Options(
-    ListenOptions, RouteOptions, TlsOptions, MessageOptions, LimitOptions, Http2Options, WebSocketOptions, ToolOptions
+    ListenOptions,
+    RouteOptions,
+    DnsOptions,
+    TlsOptions,
+    MessageOptions,
+    LimitOptions,
+    Http2Options,
+    WebSocketOptions,
+    ToolOptions,
 ):
     """All built-in options with the values of one engine."""

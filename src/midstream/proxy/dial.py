@@ -154,7 +154,7 @@ async def _connect(session: Session, server: Server) -> tuple[Peer, ByteReader]:
     """Connect; the reader is there before the connection is, for servers that speak (or leave) at once."""
     assert server.address is not None
     host, port = server.via[1] if server.via is not None else server.address[:2]
-    _refuse_own(session, host, port)
+    refuse_own(session, host, port)
     peer = Peer("server", session.deadlines, session.turns)
     reader = ByteReader(peer)
     source = server.sockname[0] if server.sockname is not None else session.options.connect_addr
@@ -164,7 +164,7 @@ async def _connect(session: Session, server: Server) -> tuple[Peer, ByteReader]:
     except TimeoutError:
         raise PeerError(f"cannot connect to {authority_name(host, port)}: timed out", status=504) from TimeoutError()
     except OSError as error:
-        raise PeerError(f"cannot connect to {authority_name(host, port)}: {_cause(error)}", status=502) from error
+        raise PeerError(f"cannot connect to {authority_name(host, port)}: {cause_of(error)}", status=502) from error
     except (ClientLeft, Failed):
         if hasattr(peer, "transport"):  # connected in the same moment
             peer.abort()
@@ -173,7 +173,7 @@ async def _connect(session: Session, server: Server) -> tuple[Peer, ByteReader]:
     server.peername = peer.address_of("peername")
     server.sockname = peer.address_of("sockname")
     try:
-        _refuse_own(session, *(server.peername or (host, port))[:2])
+        refuse_own(session, *(server.peername or (host, port))[:2])
     except NotAllowed:
         peer.abort()
         raise
@@ -181,14 +181,14 @@ async def _connect(session: Session, server: Server) -> tuple[Peer, ByteReader]:
     return peer, reader
 
 
-def _cause(error: OSError) -> str:
+def cause_of(error: OSError) -> str:
     """Return the system's word for an error: loops tell which call failed instead."""
     if error.errno and not isinstance(error, socket.gaierror):
         return os.strerror(error.errno)
     return error.strerror or str(error) or type(error).__name__
 
 
-def _refuse_own(session: Session, host: str, port: int) -> None:
+def refuse_own(session: Session, host: str, port: int) -> None:
     """Refuse to connect to ourselves (MD-01): asked before by address, and after by where a name has led to."""
     if session.is_own(host, port):
         where = authority_name(host, port)

@@ -32,6 +32,8 @@ def explain(options: Options, host: str, port: int) -> list[str]:
 
 
 def _explain_mode(options: Options, policy: Policy, spec: ModeSpec, name: str) -> list[str]:
+    if spec.uses_udp:
+        return _explain_datagrams(options, spec)
     if spec.name == "reverse":
         assert spec.address is not None
         name = authority_name(*spec.address)
@@ -59,6 +61,16 @@ def _explain_mode(options: Options, policy: Policy, spec: ModeSpec, name: str) -
     if action is Action.INTERCEPT:
         lines.append(_bodies(options))
     return lines
+
+
+def _explain_datagrams(options: Options, spec: ModeSpec) -> list[str]:
+    if spec.address is not None:
+        what = "query is passed on" if spec.is_dns else "datagram is relayed"
+        return [f"every {what} to {spec.scheme}://{authority_name(*spec.address)}"]
+    hosts = ["the hosts file is looked at first (dns_use_hosts_file)"] if options.dns_use_hosts_file else []
+    servers = ", ".join(options.dns_name_servers)
+    asked = f"{servers} (dns_name_servers)" if servers else "the system's name servers, or the system where it has none"
+    return ["addresses of names are told, connections are not seen", *hosts, f"asked: {asked}"]
 
 
 def _treatment(action: Action, options: Options, spec: ModeSpec) -> str:

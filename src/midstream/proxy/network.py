@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import functools
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import aiohappyeyeballs
@@ -18,6 +18,7 @@ T = TypeVar("T")
 EYEBALL_SECONDS = 0.25
 """How long an address may take before the next one is tried beside it (RFC 8305 §5)."""
 SWEEP_SECONDS = 0.5
+NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
 
 class AsyncioNetwork:
@@ -48,6 +49,49 @@ class AsyncioNetwork:
             found, local_addr_infos=local, happy_eyeballs_delay=EYEBALL_SECONDS, interleave=1, loop=loop
         )
         await loop.create_connection(lambda: peer, sock=sock)
+
+    async def open_datagrams(self, host: str, port: int, source: str | None, link: asyncio.DatagramProtocol) -> None:
+        """Give `link` a UDP socket for one server: the first address there is, since nothing tells whether it listens.
+
+        Raises:
+            OSError: The name is unknown, or there is no way to the address.
+
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        except UnicodeError:
+            raise OSError(f"{host!r} cannot be the name of a host") from None
+        local: tuple[Any, ...] | None = None
+        if source is not None:
+            family, *_, local = (await loop.getaddrinfo(source, 0, type=socket.SOCK_DGRAM))[0]
+            found = [info for info in found if info[0] == family]
+            if not found:
+                raise OSError(f"it has no address that can be reached from {source}")
+        family, *_, remote = found[0]
+        sock = _connected(family, remote, local)
+        await loop.create_datagram_endpoint(lambda: link, sock=sock)
+
+    async def addresses(self, host: str) -> list[str]:
+        """Have the system find the addresses of a name; none if it has none.
+
+        Raises:
+            OSError: The system cannot tell.
+
+        """
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except UnicodeError:
+            return []
+        except socket.gaierror as error:
+            if error.errno in NO_SUCH_NAME:
+                return []
+            raise
+        return list(dict.fromkeys(str(info[4][0]) for info in found))
+
+    async def in_thread(self, call: Callable[[], T]) -> T:
+        """Do something that may take longer than a connection should wait."""
+        return await asyncio.to_thread(call)
 
 
 class AsyncioWaiter:
@@ -110,6 +154,19 @@ class AsyncioWaiter:
 async def _within(awaitable: Awaitable[T], seconds: float) -> T:
     async with asyncio.timeout(seconds):
         return await awaitable
+
+
+def _connected(family: int, remote: tuple[Any, ...], local: tuple[Any, ...] | None) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        if local is not None:
+            sock.bind(local)
+        sock.connect(remote)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _set(signal: Signal[None], _task: object) -> None:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from asyncio import DatagramProtocol
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -38,6 +39,15 @@ class Network(Protocol):
             OSError: Nothing could be reached, or the name is unknown.
 
         """
+
+    async def open_datagrams(self, host: str, port: int, source: str | None, link: DatagramProtocol) -> None:
+        """Give `link` a UDP socket for one server. Raises OSError as `connect` does."""
+
+    async def addresses(self, host: str) -> list[str]:
+        """Have the system find the addresses of a name; none if it has none. Raises OSError if it cannot tell."""
+
+    async def in_thread(self, call: Callable[[], T]) -> T:
+        """Do something that may take longer than a connection should wait."""
 
 
 class Waiter(Protocol):

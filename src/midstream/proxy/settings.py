@@ -25,6 +25,9 @@ class Settings(msgspec.Struct, frozen=True):
     first_byte_timeout: float
     server_idle_timeout: float
     tcp_timeout: float
+    udp_timeout: float
+    max_udp_clients: int
+    udp_amplification: int
     stream_large_bodies: int
     body_memory: int
     body_size_limit: int
@@ -64,6 +67,9 @@ class Settings(msgspec.Struct, frozen=True):
             first_byte_timeout=options.first_byte_timeout,
             server_idle_timeout=options.server_idle_timeout,
             tcp_timeout=options.tcp_timeout,
+            udp_timeout=options.udp_timeout,
+            max_udp_clients=options.max_udp_clients,
+            udp_amplification=options.udp_amplification,
             stream_large_bodies=options.stream_large_bodies or 0,
             body_memory=options.body_memory or 0,
             body_size_limit=options.body_size_limit or 0,

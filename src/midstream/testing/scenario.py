@@ -14,6 +14,9 @@ def test_response_set_by_addon_never_reaches_upstream() -> None:
 ```
 """
 
+import errno
+from asyncio import DatagramProtocol
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache, cached_property
 from typing import Any, TypeVar
@@ -26,11 +29,15 @@ from midstream.options import ModeSpec, Options
 from midstream.pki.authority import CertificateAuthority
 from midstream.pki.store import CertStore
 from midstream.proxy.connection import ClientConnection
+from midstream.proxy.datagrams import DatagramClient, DatagramPort
+from midstream.proxy.dns import DnsConnection, answer_datagrams
+from midstream.proxy.dnsasker import Asker
 from midstream.proxy.peer import Peer
 from midstream.proxy.pool import Pool
 from midstream.proxy.session import Session
 from midstream.proxy.tls import TlsProfiles
-from midstream.testing.transport import MemoryTransport
+from midstream.proxy.udp import relay_datagrams
+from midstream.testing.transport import MemoryDatagrams, MemoryTransport
 
 T = TypeVar("T")
 CLIENT_ADDRESS = ("127.0.0.1", 50000)
@@ -86,6 +93,60 @@ class ScriptedPeer:
         return bool(self.transport.is_reading)
 
 
+class DatagramServer:
+    """A server of UDP as a test plays it, seen from one socket of the proxy."""
+
+    def __init__(
+        self, scenario: "Scenario", link: DatagramProtocol, transport: MemoryDatagrams, address: tuple[str, int]
+    ) -> None:
+        self.address = address
+        """Its host and port as the proxy asked for them."""
+        self.transport = transport
+        self._scenario = scenario
+        self._link = link
+
+    def sends(self, data: bytes) -> None:
+        """Send a datagram to the proxy."""
+        self._scenario.act(self._link.datagram_received, data, self.address)
+
+    def refuses(self) -> None:
+        """Have the network say that nobody listens."""
+        self._scenario.act(self._link.error_received, ConnectionRefusedError(errno.ECONNREFUSED, "refused"))
+
+    def received(self) -> list[bytes]:
+        """Return the datagrams that the proxy has sent since the last call."""
+        self._scenario.settle()
+        sent, self.transport.sent = self.transport.sent, []
+        return [data for data, _ in sent]
+
+    @property
+    def is_closed(self) -> bool:
+        """The proxy has closed its socket."""
+        self._scenario.settle()
+        return self.transport.is_closing()
+
+
+class DatagramPeer:
+    """A client of UDP as a test plays it."""
+
+    def __init__(self, scenario: "Scenario", port: DatagramPort, transport: MemoryDatagrams, address: Any) -> None:
+        self.address = address
+        self._scenario = scenario
+        self._port = port
+        self._transport = transport
+
+    def sends(self, data: bytes) -> None:
+        """Send a datagram to the proxy."""
+        self._scenario.act(self._port.datagram_received, data, self.address)
+
+    def received(self) -> list[bytes]:
+        """Return the datagrams that the proxy has sent to this client since the last call."""
+        self._scenario.settle()
+        sent = self._transport.sent
+        self._transport.sent = [item for item in sent if item[1] != self.address]
+        return [data for data, address in sent if address == self.address]
+
+
 class _Network:
     """Connects to scripted servers: at once, later (`hold`), or not at all (`refuse`)."""
 
@@ -102,6 +163,24 @@ class _Network:
         peer.connection_made(transport)
         self._scenario.transports.append(transport)
         self._scenario.servers.append(ScriptedPeer(self._scenario, peer, transport, address))
+
+    async def open_datagrams(self, host: str, port: int, source: str | None, link: DatagramProtocol) -> None:
+        self._scenario.dialled.append((host, port, source))
+        error = self._scenario.unreachable.get((host, port)) or self._scenario.unreachable.get((host, 0))
+        if error is not None:
+            raise error
+        servers = self._scenario.datagram_servers
+        transport = MemoryDatagrams(link, ("127.0.0.1", 45000 + len(servers)), ("192.0.2.1", port))
+        servers.append(DatagramServer(self._scenario, link, transport, (host, port)))
+
+    async def addresses(self, host: str) -> list[str]:
+        found = self._scenario.addresses.get(host, [])
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    async def in_thread(self, call: Callable[[], T]) -> T:
+        return call()
 
 
 class _Waiter:
@@ -129,6 +208,12 @@ class Scenario:
         """Every attempt: host, port, source address."""
         self.unreachable: dict[tuple[str, int], OSError] = {}
         """What connecting raises, by host and port (0: all ports)."""
+        self.datagram_servers: list[DatagramServer] = []
+        """The sockets on which the proxy has spoken to servers of UDP, in that order."""
+        self.addresses: dict[str, list[str] | OSError] = {}
+        """What the system finds for a name, or raises."""
+        self.system_files = ("/nowhere/resolv.conf", "/nowhere/hosts")
+        """Where the proxy looks for the system's name servers and hosts; a test may name files of its own."""
         self.transports: list[MemoryTransport] = []
         self.now = 1000.0
         self._mode = ModeSpec.parse(mode)
@@ -147,6 +232,9 @@ class Scenario:
         self.session.deadlines.sweep(self.now)
         self.session.own_addresses.add(PROXY_ADDRESS)
         self.pool = Pool(self.session.deadlines, self.session.settings.max_pool_idle_per_host)
+        self.port = DatagramPort(self.session, self._mode, Counter(), self._converse)
+        """What clients of UDP send to."""
+        self._datagrams = MemoryDatagrams(self.port, PROXY_ADDRESS)
 
     def shutdown(self) -> None:
         """Stop; nothing runs, so nothing has to be done."""
@@ -159,10 +247,25 @@ class Scenario:
         transport = MemoryTransport(peer, address, sockname)
         peer.connection_made(transport)
         self.transports.append(transport)
-        connection = ClientConnection(self.session, self.pool, peer, self._mode, self._connections.remove)
+        kind = DnsConnection if self._mode.is_dns else ClientConnection
+        connection = kind(self.session, self.pool, peer, self._mode, self._connections.remove)
+        if isinstance(connection, DnsConnection):
+            connection.asker = self.asker
         self._connections.append(connection)
         self.act(connection.start)
         return ScriptedPeer(self, peer, transport, address)
+
+    def datagram_client(self, address: tuple[str, int] = CLIENT_ADDRESS) -> DatagramPeer:
+        """Return a client that sends datagrams from this address."""
+        return DatagramPeer(self, self.port, self._datagrams, address)
+
+    @cached_property
+    def asker(self) -> Asker:
+        """Whom a DNS mode asks."""
+        return Asker(self.session, self.pool, self._mode, self.system_files)
+
+    async def _converse(self, talker: DatagramClient) -> None:
+        await (answer_datagrams(self.asker, talker) if self._mode.is_dns else relay_datagrams(talker))
 
     @property
     def connections(self) -> int:

@@ -1,4 +1,4 @@
-"""A transport without a socket: what is written is kept, what arrives is fed by the test."""
+"""Transports without sockets: what is written is kept, what arrives is fed by the test."""
 
 import asyncio
 from collections.abc import Callable
@@ -84,3 +84,26 @@ class MemoryTransport(asyncio.Transport):
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return super().get_extra_info(name, default)
+
+
+class MemoryDatagrams(asyncio.DatagramTransport):
+    """A UDP socket without a socket: datagrams and where they go are kept."""
+
+    def __init__(self, protocol: asyncio.DatagramProtocol, sockname: tuple[str, int], peername: Any = None) -> None:
+        super().__init__({"sockname": sockname, "peername": peername})
+        self.sent: list[tuple[bytes, Any]] = []
+        """What was sent, with the address given."""
+        self._is_closing = False
+        protocol.connection_made(self)
+
+    def sendto(self, data: Any, addr: Any = None) -> None:
+        self.sent.append((bytes(data), addr))
+
+    def is_closing(self) -> bool:
+        return self._is_closing
+
+    def close(self) -> None:
+        self._is_closing = True
+
+    def abort(self) -> None:
+        self._is_closing = True

@@ -249,3 +249,46 @@ def test_ui_22_the_command_ends_quietly_when_its_pipe_is_closed(confdir):
         process.kill()
         process.wait()
         process.stderr.close()
+
+
+QUERY = b"\0\7\1\0\0\1\0\0\0\0\0\0\3www\7example\0\0\1\0\1"
+
+
+def test_dns_flows_are_printed_when_they_end(dump):
+    made = dump("dns", dns_name_servers=["192.0.2.53"])
+    client = made.proxy.datagram_client()
+    client.sends(QUERY)
+    made.proxy.datagram_servers[0].sends(QUERY[:2] + b"\x81\x83" + QUERY[4:])
+    client.sends(QUERY[:-1])
+    assert made.printed == (
+        "127.0.0.1:50000 DNS A www.example << NXDOMAIN\n"
+        "127.0.0.1:50000 DNS (no question) << the query cannot be read: the message is cut\n"
+    )
+
+
+def test_dns_flows_are_chosen_by_the_filter(dump):
+    made = dump("dns", dns_name_servers=["192.0.2.53"], dumper_filter="~u other")
+    made.proxy.datagram_client().sends(QUERY)
+    made.proxy.datagram_servers[0].sends(QUERY[:2] + b"\x81\x83" + QUERY[4:])
+    assert made.printed == ""
+
+
+@pytest.mark.parametrize("detail", [1, 3])
+def test_udp_flows_are_printed(dump, detail):
+    made = dump("reverse:udp://192.0.2.7:9", flow_detail=detail)
+    client = made.proxy.datagram_client()
+    client.sends(b"hello")
+    made.proxy.datagram_servers[0].refuses()
+    made.proxy.advance(100)
+    client.sends(b"hello")
+    made.proxy.datagram_servers[1].sends(b"you")
+    made.proxy.advance(100)
+    ends = (
+        "127.0.0.1:50000 <-> udp <-> 192.0.2.7:9 << the server cannot be reached: Connection refused\n",
+        "127.0.0.1:50000 <-> udp <-> 192.0.2.7:9 closed\n",
+    )
+    if detail == 1:
+        assert made.printed == "".join(ends)
+    else:
+        assert "127.0.0.1:50000 -> udp -> 192.0.2.7:9\n\n    hello\n" + ends[0] in made.printed
+        assert "127.0.0.1:50000 <- udp <- 192.0.2.7:9\n\n    you\n" + ends[1] in made.printed

@@ -239,23 +239,23 @@ def tcp():
 
 
 def test_tcp_flows(tcp):
-    assert FlowText(detail=1).tcp(tcp) == "127.0.0.1:50000 <-> tcp <-> db.test:5432 closed\n"
+    assert FlowText(detail=1).stream(tcp) == "127.0.0.1:50000 <-> tcp <-> db.test:5432 closed\n"
     tcp.error = Error("reset")
-    assert FlowText(detail=1).tcp(tcp) == "127.0.0.1:50000 <-> tcp <-> db.test:5432 << reset\n"
-    assert "  client: 127.0.0.1:50000\n" in FlowText(detail=4).tcp(tcp)
+    assert FlowText(detail=1).stream(tcp) == "127.0.0.1:50000 <-> tcp <-> db.test:5432 << reset\n"
+    assert "  client: 127.0.0.1:50000\n" in FlowText(detail=4).stream(tcp)
 
 
 def test_tcp_messages(tcp):
-    assert FlowText(detail=3).tcp_message(tcp, TCPMessage(True, b"select 1;")) == (
+    assert FlowText(detail=3).message(tcp, TCPMessage(True, b"select 1;")) == (
         "127.0.0.1:50000 -> tcp -> db.test:5432\n\n    select 1;\n"
     )
-    answer = FlowText(detail=3).tcp_message(tcp, TCPMessage(False, b"\x00\x01\xff"))
+    answer = FlowText(detail=3).message(tcp, TCPMessage(False, b"\x00\x01\xff"))
     assert answer.startswith("127.0.0.1:50000 <- tcp <- db.test:5432\n\n    00000000  00 01 ff ")
 
 
 def test_addresses_that_are_not_known():
     flow = TCPFlow(Client(peername=None), Server())
-    assert FlowText(detail=1).tcp(flow) == "? <-> tcp <-> ? closed\n"
+    assert FlowText(detail=1).stream(flow) == "? <-> tcp <-> ? closed\n"
 
 
 @pytest.mark.parametrize(

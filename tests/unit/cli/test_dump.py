@@ -42,7 +42,7 @@ def test_a_verbose_log(fake_engine, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "reason"), [(["-m", "dns"], "not there yet"), (["--set", "flow_detial=1"], "did you mean flow_detail?")]
+    ("words", "reason"), [(["-m", "tun"], "not there yet"), (["--set", "flow_detial=1"], "did you mean flow_detail?")]
 )
 @pytest.mark.usefixtures("fake_engine")
 def test_mistakes_have_exit_code_2(words, reason, capsys):

@@ -15,6 +15,9 @@ class At:
     [
         ("regular", ("127.0.0.1", 8080), "regular proxy at http://127.0.0.1:8080"),
         ("socks5", ("::1", 1080), "socks5 proxy at socks5://[::1]:1080"),
+        ("dns", ("127.0.0.1", 53), "dns proxy at 127.0.0.1:53"),
+        ("reverse:dns://a", ("::1", 53), "reverse proxy at [::1]:53, for dns://a:53"),
+        ("reverse:udp://a:9", ("", 9000), "reverse proxy at *:9000, for udp://a:9"),
         ("transparent", ("", 8080), "transparent proxy at *:8080"),
         ("regular", ("0.0.0.0", 8080), "regular proxy at http://*:8080"),
         ("regular", ("::", 8080), "regular proxy at http://*:8080"),

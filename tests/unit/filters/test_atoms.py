@@ -7,8 +7,11 @@ from midstream.filters.atoms import ATOMS
 from midstream.flow import (
     Body,
     Client,
+    DNSFlow,
+    DNSMessage,
     Error,
-    Flow,
+    Question,
+    ResourceRecord,
     Server,
     TCPFlow,
     TCPMessage,
@@ -18,24 +21,10 @@ from midstream.flow import (
 )
 
 
-class DnsRequest:
-    class Question:
-        name = "dns.example"
-
-    questions = (Question,)
-
-
-class DnsFlow(Flow):
-    """The shape of the DNS flows to come."""
-
-    request = DnsRequest
-    response = None
-
-
 @pytest.fixture
 def dns():
-    flow = DnsFlow(Client(), Server())
-    flow.type = "dns"
+    flow = DNSFlow(Client(), Server())
+    flow.request = DNSMessage(id=1, questions=[Question("dns.example", 1)], timestamp=5.0)
     return flow
 
 
@@ -141,9 +130,14 @@ def test_dns_flows(dns):
     for text in ("~dns", "~q", "~u dns.example"):
         assert parse(text)(dns), text
     assert not parse("~s")(dns)
-    dns.response = object()
-    assert parse("~s")(dns)
-    dns.request = None
+    assert parse("~size 29 & ~b 'dns.example IN A' & ~bq dns")(dns)
+    assert not parse("~bs .")(dns)
+    assert not parse("~dur >=0s")(dns)
+    dns.response = dns.request.succeed([ResourceRecord.A("dns.example", "192.0.2.1")])
+    dns.response.timestamp = 6.0
+    for text in ("~s", "~bs '60 IN A 192.0.2.1'", "~sizes >29", "~dur 900ms-1.1s"):
+        assert parse(text)(dns), text
+    dns.request.questions = []
     assert not parse("~u .")(dns)
 
 

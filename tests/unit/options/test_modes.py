@@ -85,7 +85,6 @@ def test_target(text, scheme, address):
         ("upstream:tcp://a:1", "no scheme 'tcp'"),
         ("reverse:quic://a", "scheme quic is not there yet"),
         ("reverse:http3://a", "not there yet"),
-        ("dns", "dns is not there yet"),
         ("wireguard:key@1", "not there yet"),
         ("local:curl", "not there yet"),
         ("tun", "not there yet"),
@@ -108,8 +107,46 @@ def test_md_13_tls_is_not_guessed_on_a_custom_port():
 def test_default_ports(name):
     target = ":http://example.com" if name in {"reverse", "upstream"} else ""
     spec = ModeSpec.parse(name + target)
-    assert spec.default_port == (1080 if name == "socks5" else 8080)
+    assert spec.default_port == {"socks5": 1080, "dns": 53}.get(name, 8080)
     assert spec.listen_at("127.0.0.1", None) == ("127.0.0.1", spec.default_port)
+
+
+@pytest.mark.parametrize(
+    ("text", "transports", "port"),
+    [
+        ("dns", ("tcp", "udp"), 53),
+        ("reverse:dns://192.0.2.53", ("tcp", "udp"), 53),
+        ("reverse:udp://192.0.2.1:9", ("udp",), 8080),
+        ("reverse:tcp://192.0.2.1:9", ("tcp",), 8080),
+        ("regular", ("tcp",), 8080),
+    ],
+)
+def test_what_modes_listen_for(text, transports, port):
+    spec = ModeSpec.parse(text)
+    assert (*["tcp"] * spec.uses_tcp, *["udp"] * spec.uses_udp) == transports
+    assert spec.default_port == port
+    assert spec.is_dns == (port == 53)
+
+
+def test_the_target_of_dns_has_a_default_port_and_that_of_udp_has_none():
+    assert ModeSpec.parse("reverse:dns://ns.example").address == ("ns.example", 53)
+    with pytest.raises(OptionsError, match="scheme udp needs a port"):
+        ModeSpec.parse("reverse:udp://ns.example")
+
+
+def test_modes_of_different_transports_can_share_an_address():
+    modes = ["regular@53", "reverse:udp://192.0.2.1:9@53"]
+    assert len(listeners(Options(mode=modes))) == 2
+    for other in ("reverse:udp://192.0.2.1:9@53", "regular@53"):
+        with pytest.raises(OptionsError, match="already listens"):
+            Options(mode=["dns@53", other])
+
+
+def test_a_resolver_for_everybody_wants_your_word():
+    for proxyauth in (None, "a:b"):
+        with pytest.raises(OptionsError, match="let everybody who reaches it use it; listen on"):
+            listeners(Options(mode=["dns@*:5300"], proxyauth=proxyauth))
+    assert listeners(Options(mode=["dns@*:5300"], allow_open_proxy=True))
 
 
 def test_the_spec_outweighs_the_options():

@@ -24,7 +24,7 @@ def test_every_flag_is_there_once():
     [
         {"listen_port": 65536},
         {"listen_port": -1},
-        {"mode": ["dns"]},
+        {"mode": ["tun"]},
         {"ignore_hosts": ["("]},
         {"proxy_protocol": ["me"]},
         {"connect_addr": "me"},

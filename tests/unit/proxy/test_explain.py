@@ -108,3 +108,29 @@ def test_names_are_shown_as_they_are_matched():
 def test_what_is_no_name_is_refused(host):
     with pytest.raises(UsageError, match="not a host name"):
         told(host)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            {"mode": ["dns"]},
+            [
+                "  addresses of names are told, connections are not seen",
+                "  the hosts file is looked at first (dns_use_hosts_file)",
+                "  asked: the system's name servers, or the system where it has none",
+            ],
+        ),
+        (
+            {"mode": ["dns"], "dns_use_hosts_file": False, "dns_name_servers": ["tls://9.9.9.9", "1.1.1.1"]},
+            [
+                "  addresses of names are told, connections are not seen",
+                "  asked: tls://9.9.9.9, 1.1.1.1 (dns_name_servers)",
+            ],
+        ),
+        ({"mode": ["reverse:dns://ns.test"]}, ["  every query is passed on to dns://ns.test:53"]),
+        ({"mode": ["reverse:udp://a.test:9"]}, ["  every datagram is relayed to udp://a.test:9"]),
+    ],
+)
+def test_datagrams_and_queries(options, expected):
+    assert told(**options)[1:] == expected

@@ -66,10 +66,10 @@ def test_an_address_that_is_not_ours_brings_no_hint_about_ports(door):
 def test_md_19_a_machine_without_ipv6_listens_on_ipv4(door, monkeypatch):
     original = module._listen_on
 
-    def without_ipv6(host, port):
+    def without_ipv6(host, port, kind):
         if host == "::":
             raise OSError(97, "Address family not supported")
-        return original(host, port)
+        return original(host, port, kind)
 
     monkeypatch.setattr(module, "_listen_on", without_ipv6)
     made = door(host="")
@@ -102,3 +102,56 @@ def test_md_26_connections_of_a_balancer_are_not_counted(door, scenario):
         made.close()
 
     asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def test_a_mode_of_both_transports_has_one_port(door):
+    made = door("dns")
+    made.bind()
+    assert sorted(sock.type for sock in made._sockets) == [socket.SOCK_STREAM, socket.SOCK_DGRAM]
+    assert {sock.getsockname()[1] for sock in made._sockets} == {made.address[1]}
+    assert len(made.addresses) == 1
+    assert not made.is_at(Listener(ModeSpec.parse("regular"), "127.0.0.1", 0))
+
+
+def test_a_port_that_is_free_for_connections_only_is_refused(door):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        made = door("dns", port=port)
+        with pytest.raises(UsageError, match=f"mode 'dns' cannot listen on 127.0.0.1:{port}"):
+            made.bind()
+    assert made._sockets == []
+
+
+def test_any_port_is_looked_for_until_one_is_free_for_both(door, monkeypatch):
+    original, attempts = module._listen_on, []
+
+    def taken(host, port, kind):
+        raise OSError(98, "Address already in use")
+
+    def mostly_taken(host, port, kind):
+        if kind == socket.SOCK_DGRAM:
+            attempts.append(port)
+            if len(attempts) < 3:
+                taken(host, port, kind)
+        return original(host, port, kind)
+
+    monkeypatch.setattr(module, "_listen_on", mostly_taken)
+    made = door("dns")
+    made.bind()
+    assert len(attempts) == 3
+    monkeypatch.setattr(module, "_listen_on", taken)
+    with pytest.raises(UsageError):
+        door("dns").bind()
+
+
+def test_another_mode_of_the_same_transports_takes_over(door):
+    made = door("reverse:udp://192.0.2.1:9")
+    first = made._asker
+    made.plan = made.plan
+    assert made._asker is first
+    other = Listener(ModeSpec.parse("reverse:udp://192.0.2.2:9"), "127.0.0.1", 0)
+    assert made.is_at(other)
+    made.plan = other
+    assert made.spec.address == ("192.0.2.2", 9)
+    made.end()

@@ -1,8 +1,10 @@
 import asyncio
 import socket
+import threading
 
 import pytest
 
+from midstream.proxy.datagrams import DatagramLink
 from midstream.proxy.deadlines import Deadlines
 from midstream.proxy.failure import ClientLeft
 from midstream.proxy.network import AsyncioNetwork, AsyncioWaiter, sweep_for_ever
@@ -145,3 +147,58 @@ def test_the_sweep_keeps_the_clock_and_ends_when_cancelled():
         await sweeping
 
     run(main())
+
+
+async def to_and_fro(host, source=None):
+    """Connect a datagram socket, send one, and return what came and from where."""
+    loop = asyncio.get_running_loop()
+    family = socket.AF_INET6 if host == "::1" else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as server:
+        server.bind((host, 0))
+        server.setblocking(False)
+        link = DatagramLink(lambda _data: None, lambda _why: None)
+        await AsyncioNetwork().open_datagrams(host, server.getsockname()[1], source, link)
+        link.send(b"hello")
+        data, address = await loop.sock_recvfrom(server, 100)
+        link.close()
+        await asyncio.sleep(0)
+        return data, address[0]
+
+
+@pytest.mark.parametrize(("host", "source"), [("127.0.0.1", None), ("::1", None), ("127.0.0.1", "127.0.0.9")])
+def test_it_opens_sockets_for_datagrams(host, source):
+    assert run(to_and_fro(host, source)) == (b"hello", source or host)
+
+
+@pytest.mark.parametrize(
+    ("host", "source"),
+    [("a" * 70, None), ("no-such-name.invalid", None), ("127.0.0.1", "::1"), ("127.0.0.1", "192.0.2.1")],
+)
+def test_datagrams_that_lead_nowhere_are_os_errors(host, source):
+    link = DatagramLink(lambda _data: None, lambda _why: None)
+    with pytest.raises(OSError):
+        run(AsyncioNetwork().open_datagrams(host, 9, source, link))
+
+
+def test_dns_21_the_system_finds_addresses():
+    assert "127.0.0.1" in run(AsyncioNetwork().addresses("localhost"))
+    assert run(AsyncioNetwork().addresses("127.0.0.1")) == ["127.0.0.1"]
+    for unknown in ("no-such-name.invalid", "a" * 70):
+        assert run(AsyncioNetwork().addresses(unknown)) == []
+
+
+def test_a_system_that_cannot_tell(monkeypatch):
+    async def fail(*args, **kwargs):
+        raise socket.gaierror(socket.EAI_AGAIN, "again")
+
+    async def ask():
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fail)
+        await AsyncioNetwork().addresses("a.example")
+
+    with pytest.raises(socket.gaierror):
+        asyncio.run(ask())
+
+
+def test_what_takes_long_is_done_in_a_thread():
+    here = threading.get_ident()
+    assert run(AsyncioNetwork().in_thread(threading.get_ident)) != here
