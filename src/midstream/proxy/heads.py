@@ -8,14 +8,26 @@ from midstream.wire.h1.hop import end_to_end
 from midstream.wire.h1.line import HOST, written_line
 from midstream.wire.h2.heads import VERSION
 
+_ENDS_HERE = frozenset(
+    (b"connection", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"upgrade", b"http2-settings")
+)
+"""Fields that are for us and not for the server; in HTTP/2 no Connection field can name others (RFC 9113 §8.2.2)."""
+_PRIORITY_ENDS_HERE = _ENDS_HERE | {b"priority"}
+
 
 def request_head(
-    request: Request, came: RequestHead, target: Target, body_size: int | None, *, is_for_parent: bool
+    request: Request,
+    came: RequestHead,
+    target: Target,
+    body_size: int | None,
+    *,
+    is_for_parent: bool,
+    passes_priority: bool = False,
 ) -> RequestHead:
     """Return what is sent to the server.
 
     `is_for_parent` is for a parent HTTP proxy that gets clear-text requests: the target is a whole URL, and
-    Proxy-Authorization is for it.
+    Proxy-Authorization is for it. What an HTTP/2 client says in a Priority field goes on only if `passes_priority` (RFC 9218 §5).
     """
     if came.block and not is_for_parent and not request.edited:
         path = target.path or came.target
@@ -23,7 +35,8 @@ def request_head(
             return came
         return RequestHead(came.method, path, came.version, came.headers, body_size, came.block)
     if came.version == VERSION:
-        return _http2_request_head(request, came, body_size, is_for_parent=is_for_parent)
+        ends_here = _ENDS_HERE if passes_priority else _PRIORITY_ENDS_HERE
+        return _http2_request_head(request, came, body_size, ends_here, is_for_parent=is_for_parent)
     data = request.data
     if came.block and not is_for_parent:
         pairs = request.headers.pairs
@@ -130,22 +143,24 @@ def asks_for_h2c(head: RequestHead) -> bool:
 
 
 def _http2_request_head(
-    request: Request, came: RequestHead, body_size: int | None, *, is_for_parent: bool
+    request: Request, came: RequestHead, body_size: int | None, ends_here: frozenset[bytes], *, is_for_parent: bool
 ) -> RequestHead:
     """Return what is sent of a request that came by HTTP/2; the stream it is sent on makes HTTP/1 of it where it must."""
-    if not is_for_parent and not request.edited and body_size == came.body_size:
+    is_as_it_came = not is_for_parent and not request.edited and body_size == came.body_size
+    if is_as_it_came and ends_here.isdisjoint([name for name, _ in came.headers]):
         return came
     data = request.data
     authority = data.authority or came.host or b""
     path = data.path or came.target
     if is_for_parent:
         path = data.scheme + b"://" + (authority or _authority(request)) + path
-    fields = _request_fields(request, came, is_for_parent=is_for_parent)
+    if is_for_parent:
+        ends_here = ends_here - {b"proxy-authorization"}
     return RequestHead(
         data.method,
         path,
         data.http_version,
-        fields,
+        [field for field in request.headers.pairs if field[0].lower() not in ends_here],
         body_size,
         scheme=data.scheme or came.scheme,
         authority=data.authority,

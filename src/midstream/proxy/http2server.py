@@ -161,7 +161,6 @@ class Http2Server(Http2Connection):
         """Under which options it was made, as the pool counts."""
         self.is_fresh = True
         self.silence = settings.tcp_timeout or NEVER
-        self._passes_priority = settings.http2_priority
         self._streams: dict[int, Http2ServerStream] = {}
         self._keeper = keeper
         self._promised_slots = 0
@@ -222,20 +221,13 @@ class Http2Server(Http2Connection):
             )
         elif head.protocol and not self.engine.peer.has_extended_connect:
             raise no_extended_connect()
-        stream_id = self.engine.open(self._made_fit(head))
+        if not head.scheme:
+            head = msgspec.structs.replace(head, scheme=b"https" if self.origin.is_tls else b"http")
+        stream_id = self.engine.open(head)
         self._promised_slots -= 1
         stream.opened(stream_id)
         self._streams[stream_id] = stream
         self.flush_later()
-
-    def _made_fit(self, head: RequestHead) -> RequestHead:
-        """Return the head with the scheme of this connection, and without a Priority field that is not to go on (RFC 9218 §5)."""
-        if not head.scheme:
-            head = msgspec.structs.replace(head, scheme=b"https" if self.origin.is_tls else b"http")
-        if not self._passes_priority and any(field[0] == b"priority" for field in head.headers):
-            fields = [field for field in head.headers if field[0] != b"priority"]
-            head = msgspec.structs.replace(head, headers=fields)
-        return head
 
     def prioritise(self, stream_id: int, priority: Priority | PriorityUpdate) -> None:
         """Pass on what the client says about its stream."""
