@@ -11,6 +11,7 @@ from midstream.addon import observe
 from midstream.flow import HTTPFlow
 from midstream.proxy.stepper import Signal
 from midstream.testing import Http2Peer, Scenario, ScriptedPeer
+from midstream.wire.h2 import Limits
 from midstream.wire.h2 import frame as frames
 from midstream.wire.h2.frame import END_HEADERS, END_STREAM, PREFACE, Frame
 from midstream.wire.h2.hpack import Decoder
@@ -67,13 +68,14 @@ class SlowNetwork:
 class Duet:
     """A scenario with a client that speaks HTTP/2, and a server that does, once the proxy has connected to it."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, limits: Limits | None) -> None:
         self.scenario = scenario
-        self.client = Http2Peer.client(scenario.client())
+        self._limits = limits
+        self.client = Http2Peer.client(scenario.client(), limits=limits)
 
     @cached_property
     def server(self) -> Http2Peer:
-        return Http2Peer.server(self.scenario.servers[0])
+        return Http2Peer.server(self.scenario.servers[0], limits=self._limits)
 
     def talk(self) -> None:
         """Let both sides hear each other until nothing more comes, as large bodies need."""
@@ -157,8 +159,8 @@ def raw() -> type[SayFrames]:
 def duet(play: Callable[..., Scenario]) -> Callable[..., Duet]:
     """Make duets: of HTTP/2 with HTTP/2, unless the mode or an option says otherwise."""
 
-    def make(mode: str = "reverse:h2c://origin:80", **options: Any) -> Duet:
-        return Duet(play(mode, **options))
+    def make(mode: str = "reverse:h2c://origin:80", *, limits: Limits | None = None, **options: Any) -> Duet:
+        return Duet(play(mode, **options), limits)
 
     return make
 
