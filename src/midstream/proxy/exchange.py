@@ -114,6 +114,8 @@ class Exchange:
             raise
         if (host := around.host_field or target.host_field) is not None and host != named:
             set_host(head, host)  # hooks see what is sent
+            if head.authority:
+                target.authority = host
         is_whole = head.body_size == 0
         self._make_flow(
             Request(

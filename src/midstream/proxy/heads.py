@@ -150,25 +150,32 @@ def _http2_request_head(
     if is_as_it_came and ends_here.isdisjoint([name for name, _ in came.headers]):
         return came
     data = request.data
-    authority = data.authority or came.host or b""
-    path = data.path or came.target
-    if is_for_parent:
-        path = data.scheme + b"://" + (authority or _authority(request)) + path
     if is_for_parent:
         ends_here = ends_here - {b"proxy-authorization"}
+    fields = [field for field in request.headers.pairs if field[0].lower() not in ends_here]
+    authority, host = data.authority, _named(fields)
+    if host is not None and host != came.host and authority == came.authority:
+        authority = authority and host  # an addon has set the Host field, and means it
+    path = data.path or came.target
+    if is_for_parent:
+        path = data.scheme + b"://" + (authority or host or _authority(request)) + path
     return RequestHead(
         data.method,
         path,
         data.http_version,
-        [field for field in request.headers.pairs if field[0].lower() not in ends_here],
+        fields,
         body_size,
         scheme=data.scheme or came.scheme,
-        authority=data.authority,
-        host=came.host,
+        authority=authority,
+        host=host,
         protocol=came.protocol,
         pseudo_order=came.pseudo_order,
         never_indexed=came.never_indexed,
     )
+
+
+def _named(fields: Fields) -> bytes | None:
+    return next((value for name, value in fields if name.lower() == b"host"), None)
 
 
 def _request_fields(request: Request, came: RequestHead, *, is_for_parent: bool) -> Fields:

@@ -14,6 +14,7 @@ from midstream.proxy.peer import Peer
 from midstream.proxy.session import Session
 from midstream.proxy.streams import Detached
 from midstream.proxy.streamtransport import tunnel_over
+from midstream.proxy.target import join_authority
 from midstream.proxy.upgrade import answer_of_connect, as_extended_connect, no_extended_connect
 from midstream.wire.errors import PeerError
 from midstream.wire.events import END, Data, Event, RequestHead, Reset
@@ -222,12 +223,21 @@ class Http2Server(Http2Connection):
         elif head.protocol and not self.engine.peer.has_extended_connect:
             raise no_extended_connect()
         if not head.scheme:
-            head = msgspec.structs.replace(head, scheme=b"https" if self.origin.is_tls else b"http")
+            head = self._completed(head)
         stream_id = self.engine.open(head)
         self._promised_slots -= 1
         stream.opened(stream_id)
         self._streams[stream_id] = stream
         self.flush_later()
+
+    def _completed(self, head: RequestHead) -> RequestHead:
+        """Return a head that came by HTTP/1 with what HTTP/2 has to say besides: the scheme; an authority, if Host is missing."""
+        origin = self.origin
+        scheme = "https" if origin.is_tls else "http"
+        authority = b""
+        if not any(name.lower() == b"host" for name, _ in head.headers):
+            authority = join_authority(origin.host, origin.port, scheme)
+        return msgspec.structs.replace(head, scheme=scheme.encode(), authority=authority)
 
     def prioritise(self, stream_id: int, priority: Priority | PriorityUpdate) -> None:
         """Pass on what the client says about its stream."""

@@ -136,6 +136,25 @@ def test_h1_39_h2_23_what_ends_here_of_an_http_2_request(passes_priority, is_for
     assert got.never_indexed == {(b"te", b"trailers")}
 
 
+@pytest.mark.parametrize(
+    ("edit", "authority", "host"),
+    [
+        (lambda r: r.headers.__setitem__("Host", "b"), b"b", b"b"),
+        (lambda r: setattr(r, "authority", "b"), b"b", b"a"),
+        (lambda r: setattr(r, "host_header", "b"), b"b", b"b"),
+        (lambda r: r.headers.pop("host"), b"a", None),
+        (lambda r: setattr(r, "host_header", None), b"", None),
+    ],
+)
+def test_h2_29_a_host_that_an_addon_sets_counts(edit, authority, host):
+    head = from_http2((b"host", b"a"))
+    head.host = b"a"
+    request = request_of(head)
+    edit(request)
+    got = request_head(request, head, TARGET, 0, is_for_parent=False)
+    assert (got.authority, got.host) == (authority, host)
+
+
 def test_an_http_2_request_goes_on_as_it_came():
     head = from_http2((b"te", b"trailers"))
     assert request_head(request_of(head), head, TARGET, 0, is_for_parent=False) is head

@@ -21,7 +21,7 @@ def http1_request(head: RequestHead) -> RequestHead:
             break
     host = head.authority or head.host
     if host is not None:
-        fields = [(b"Host", host), *(field for field in fields if field[0] != b"host")]
+        fields = [(b"Host", host), *(field for field in fields if field[0].lower() != b"host")]
     return RequestHead(
         head.method,
         head.target,
