@@ -136,6 +136,12 @@ def test_h1_45_an_http_1_client_that_leaves_cancels_the_stream(play, tape):
 # Complete responses.
 
 
+def rest_is_refused(both, stream):
+    """A while after the response the stream ends, so that it can still be read."""
+    both.scenario.advance(3)
+    return both.client.response(stream).code == NO_ERROR
+
+
 @pytest.mark.parametrize("code", [NO_ERROR, CANCEL])
 def test_h2_02_a_reset_after_a_complete_response_is_success(duet, addons, tape, code):
     """mm#3470: the server has said all it wants to, and does not want the rest of the upload."""
@@ -145,9 +151,8 @@ def test_h2_02_a_reset_after_a_complete_response_is_success(duet, addons, tape, 
     both.server.answers(1, 413, b"too much")
     both.server.resets(1, code)
     response = both.client.response(stream)
-    assert (response.status, response.body) == (413, b"too much")
-    assert response.code == NO_ERROR
-    assert response.events[-2] is END
+    assert (response.status, response.body, response.is_whole) == (413, b"too much", True)
+    assert rest_is_refused(both, stream)
     assert tape.flow.error is None
     assert tape.flow.response.content == b"too much"
 
@@ -158,7 +163,8 @@ def test_h2_02_h2_33_an_early_answer_stops_the_upload(duet, tape):
     both.client.says(stream, Data(b"some"))
     both.server.answers(1, 401, b"who are you?")
     response = both.client.response(stream)
-    assert (response.status, response.body, response.code) == (401, b"who are you?", NO_ERROR)
+    assert (response.status, response.body, response.is_whole) == (401, b"who are you?", True)
+    assert rest_is_refused(both, stream)
     assert both.server.request(1).code is not None, "the server is told that no more will come"
     assert not both.client.peer.is_closed
     assert not both.origin.is_closed
@@ -175,10 +181,27 @@ def test_h2_33_h1_17_an_early_answer_of_an_http_1_server(duet, tape):
     both.origin.sends(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
     both.origin.ends()
     response = both.client.response(stream)
-    assert (response.status, response.body, response.code) == (413, b"no", NO_ERROR)
+    assert (response.status, response.body, response.is_whole) == (413, b"no", True)
+    assert rest_is_refused(both, stream)
     assert both.origin.is_closed
     assert not both.client.peer.is_closed
     assert tape.flow.error is None
+
+
+def test_h2_33_the_rest_of_an_upload_may_still_end_by_itself(duet, tape):
+    """Until then it is read, and dropped; it takes no window from other streams."""
+    both = duet(addons=[tape], http2_stream_window="100k", http2_connection_window="100k")
+    for number in range(5):
+        stream = both.client.asks("POST", "/", None)
+        both.server.hear()
+        both.server.answers(both.server.streams[-1], 401, b"no")
+        for _ in range(number * 2):
+            both.client.says(stream, Data(bytes(30_000)))
+        both.client.says(stream, END)
+        both.talk()
+        assert both.client.engine.open_streams == 0
+        assert both.client.response(stream).code is None
+    assert not both.client.peer.is_closed
 
 
 def test_h2_33_an_early_answer_to_an_http_1_client(play, tape):
@@ -358,6 +381,20 @@ def test_h1_41_a_stream_on_a_connection_that_closed_in_between_is_tried_again(du
     assert both.client.response(again).body == b"again"
     assert both.client.response(stream).body == b"ok"
     assert tape.flow.error is None
+
+
+@pytest.mark.parametrize("code", [CANCEL, INTERNAL_ERROR, NO_ERROR])
+def test_h2_03_a_reset_on_a_connection_used_before_is_no_reason_to_try_again(duet, tape, code):
+    both = duet(addons=[tape])
+    both.client.asks("GET")
+    both.server.answers(1, 200, b"ok")
+    both.client.hear()
+    again = both.client.asks("GET")
+    both.server.hear()
+    both.server.resets(3, code)
+    assert both.client.response(again).code == code
+    assert both.server.streams == [1, 3]
+    assert tape.hooks[-1] == "error"
 
 
 def test_h1_41_what_cannot_be_repeated_is_not_sent_twice(duet, tape):
