@@ -102,11 +102,10 @@ async def forward(
         else:
             await rewrite(data)
     while True:
+        if sink.is_full:
+            await sink.drained()
         if not inbox.events:
-            if sink.is_full:
-                await sink.drained()
-            if not inbox.events:
-                await inbox
+            await inbox
         event = inbox.take()
         if type(event) is Data:
             body.append(event.data)

@@ -106,6 +106,10 @@ class Http2ServerStream(Http2Stream):
     def expired(self) -> None:
         if self._stage == ANSWER and not self._is_request_sent:
             self.await_answer()  # it cannot answer what it has not got; the client's deadline counts
+        elif self.inbox.events:
+            self.deadline = (
+                self.connection.session.deadlines.now + self.connection.silence
+            )  # it is the client who is slow
         else:
             self.inbox.add([PeerError(f"the server took too long: {self._stage}", status=504)])
 
