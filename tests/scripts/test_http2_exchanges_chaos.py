@@ -148,7 +148,13 @@ class Player:
         dice = self.dice
         size = dice.choice((0, 1, 3, 70_000))
         events = dice.choice(
-            ([Data(bytes(size))], [END], [Data(b"abc"), END], [Trailers([(b"x", b"1")]), END], [Reset("", dice.choice(CODES))])
+            (
+                [Data(bytes(size))],
+                [END],
+                [Data(b"abc"), END],
+                [Trailers([(b"x", b"1")]), END],
+                [Reset("", dice.choice(CODES))],
+            )
         )
         self.says(stream, *events)
 

@@ -5,7 +5,9 @@ import pytest
 from midstream.proxy.stepper import Signal
 from midstream.testing import Http2Peer
 from midstream.wire.events import END, Data, RequestHead, Reset
+from midstream.wire.h2 import frame as frames
 from midstream.wire.h2.errors import CANCEL, INTERNAL_ERROR, REFUSED_STREAM
+from midstream.wire.h2.frame import END_HEADERS
 
 TO_HTTP1 = {"mode": "reverse:http://origin:80", "server_http2": "never"}
 STAGES = ["head of an upload", "inside an upload", "waiting", "inside the response", "complete"]
@@ -279,6 +281,25 @@ def test_a_stream_that_is_opened_and_reset_in_one_breath(duet, tape):
     at = both.server.streams[-1]
     both.server.answers(at, 200, b"ok")
     assert both.client.response(again).body == b"ok"
+
+
+def test_a_client_that_gives_up_a_request_that_is_being_refused(duet, raw):
+    gate = Signal()
+
+    class Waits:
+        async def error(self, flow):
+            await gate
+
+    both = duet(addons=[Waits()], max_head_fields=5, client_idle_timeout=10)
+    client = raw.Peer(both.scenario.client(), is_client=True)
+    head = [(b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"a"), (b":path", b"/")]
+    client.says(raw.headers(1, *head, (b"a", b"b"), (b"a", b"b"), flags=END_HEADERS))
+    client.says(frames.rst_stream(1, CANCEL))
+    gate.set(None)
+    both.scenario.settle()
+    assert not client.heard(frames.HEADERS)
+    both.scenario.advance(11)
+    assert client.peer.is_closed, "nothing is left of it"
 
 
 # Shutdown.

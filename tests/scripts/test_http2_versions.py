@@ -174,7 +174,7 @@ def test_a_preface_that_comes_in_pieces(play):
     scenario = play("reverse:h2c://origin:80")
     client = scenario.client()
     client.sends(PREFACE + frames.settings([]), piece=1)
-    assert [frame.kind for frame in frames.frames(client.received())][0] == frames.SETTINGS
+    assert next(frames.frames(client.received())).kind == frames.SETTINGS
     assert not client.is_closed
 
 
