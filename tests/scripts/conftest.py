@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -9,7 +10,11 @@ import pytest
 from midstream.addon import observe
 from midstream.flow import HTTPFlow
 from midstream.proxy.stepper import Signal
-from midstream.testing import Scenario
+from midstream.testing import Http2Peer, Scenario, ScriptedPeer
+from midstream.wire.h2 import Limits
+from midstream.wire.h2 import frame as frames
+from midstream.wire.h2.frame import END_HEADERS, END_STREAM, PREFACE, Frame
+from midstream.wire.h2.hpack import Decoder
 
 HOOKS = (
     "http_connect http_connected http_connect_error requestheaders request informational responseheaders response error"
@@ -58,6 +63,106 @@ class SlowNetwork:
         self.gates.append(gate)
         await gate
         await self._network.connect(*args)
+
+
+class Duet:
+    """A scenario with a client that speaks HTTP/2, and a server that does, once the proxy has connected to it."""
+
+    def __init__(self, scenario: Scenario, limits: Limits | None) -> None:
+        self.scenario = scenario
+        self._limits = limits
+        self.client = Http2Peer.client(scenario.client(), limits=limits)
+
+    @cached_property
+    def server(self) -> Http2Peer:
+        return Http2Peer.server(self.scenario.servers[0], limits=self._limits)
+
+    def talk(self) -> None:
+        """Let both sides hear each other until nothing more comes, as large bodies need."""
+        before = -1
+        while before != (before := sum(len(peer.frames) for peer in self._peers())):
+            for peer in self._peers():
+                peer.hear()
+
+    def _peers(self) -> list[Http2Peer]:
+        return [self.client, self.server] if self.scenario.servers else [self.client]
+
+    @property
+    def origin(self) -> ScriptedPeer:
+        """The server in bytes, for one that speaks HTTP/1."""
+        return self.scenario.servers[0]
+
+
+class FramePeer:
+    """A peer that says and hears frames, good and bad ones; its field sections leave the compression tables alone."""
+
+    def __init__(self, peer: ScriptedPeer, *, is_client: bool) -> None:
+        self.peer = peer
+        self._decoder = Decoder()
+        self._buffer = b""
+        self._expects_preface = not is_client
+        self.says(*([PREFACE] if is_client else []), frames.settings(()))
+
+    def says(self, *wire: bytes) -> None:
+        self.peer.sends(b"".join(wire))
+
+    def heard(self, kind: int | None = None) -> list[Frame]:
+        """Return the frames that came since the last call; those of one kind, if it is named."""
+        self._buffer += self.peer.received()
+        if self._expects_preface:
+            self._expects_preface = False
+            self._buffer = self._buffer.removeprefix(PREFACE)
+        came = list(frames.frames(self._buffer))
+        self._buffer = b""
+        return [frame for frame in came if kind is None or frame.kind == kind]
+
+    def fields(self, frame: Frame) -> list[tuple[bytes, bytes]]:
+        """Return what a HEADERS frame holds; each has to be read, in order."""
+        return self._decoder.decode(frame.payload).fields
+
+
+def literal(*fields: tuple[bytes, bytes]) -> bytes:
+    """Return a block of literals that nobody adds to a table (RFC 7541 §6.2.2)."""
+    return b"".join(b"\0" + _text(name) + _text(value) for name, value in fields)
+
+
+def _text(text: bytes) -> bytes:
+    size = len(text)
+    if size < 127:
+        return bytes((size,)) + text
+    rest, prefix = size - 127, b"\x7f"
+    while rest > 127:
+        prefix += bytes((rest & 127 | 128,))
+        rest >>= 7
+    return prefix + bytes((rest,)) + text
+
+
+def headers(stream: int, *fields: tuple[bytes, bytes], flags: int = END_HEADERS | END_STREAM) -> bytes:
+    """Return a HEADERS frame of literals, with nothing checked."""
+    return frames.frame(frames.HEADERS, flags, stream, literal(*fields))
+
+
+class SayFrames:
+    """The means to say frames, for tests that do."""
+
+    Peer = FramePeer
+    literal = staticmethod(literal)
+    headers = staticmethod(headers)
+
+
+@pytest.fixture
+def raw() -> type[SayFrames]:
+    return SayFrames
+
+
+@pytest.fixture
+def duet(play: Callable[..., Scenario]) -> Callable[..., Duet]:
+    """Make duets: of HTTP/2 with HTTP/2, unless the mode or an option says otherwise."""
+
+    def make(mode: str = "reverse:h2c://origin:80", *, limits: Limits | None = None, **options: Any) -> Duet:
+        return Duet(play(mode, **options), limits)
+
+    return make
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from midstream.flow import Body, Headers, Message
 from midstream.proxy.failure import Failed
 from midstream.proxy.settings import Settings
 from midstream.proxy.streams import Inbox, Stream
-from midstream.wire.events import END, Data, End, Event, Trailers
+from midstream.wire.events import END, Data, End, Event, RequestHead, ResponseHead, Trailers
 
 NEVER_HELD = ("text/event-stream", "application/grpc")
 """Content types whose bodies go on for as long as both sides like."""
@@ -20,10 +20,12 @@ Rewrite: TypeAlias = Callable[[bytes], Awaitable[None]]
 class Collected:
     """What was read of a body: all of it, or as much as may be held back."""
 
-    __slots__ = ("end", "pieces")
+    __slots__ = ("end", "never_indexed", "pieces")
 
-    def __init__(self, pieces: list[bytes], end: Event | None) -> None:
+    def __init__(self, pieces: list[bytes], end: Event | None, never_indexed: frozenset[tuple[bytes, bytes]]) -> None:
         self.pieces = pieces
+        self.never_indexed = never_indexed
+        """Trailer fields that the sender wants in nobody's compression table."""
         self.end = end
         """The event that ended the body: `End`, or what broke it off; None if it grew too large and goes on."""
 
@@ -43,10 +45,22 @@ def check_size(size: int | None, settings: Settings, status: int) -> None:
         raise Failed(f"the body is larger than body_size_limit ({limit} bytes)", status)
 
 
+def size_of(message: Message, content: bytes, came: RequestHead | ResponseHead | None) -> int | None:
+    """Return the size to announce for a body that is complete.
+
+    None where trailers follow and no length was announced before, so that HTTP/1 chunks the body: there they cannot stand
+    elsewhere (RFC 9112 §7.1.2).
+    """
+    if message.trailers is not None and (came is None or came.body_size is None):
+        return None
+    return len(content)
+
+
 async def collect(inbox: Inbox, message: Message, settings: Settings, status: int) -> Collected:
     """Read a body until it ends, or has become too large to be held back."""
     limit = settings.stream_large_bodies
     pieces: list[bytes] = []
+    never_indexed: frozenset[tuple[bytes, bytes]] = frozenset()
     size = 0
     while True:
         if not inbox.events:
@@ -57,11 +71,12 @@ async def collect(inbox: Inbox, message: Message, settings: Settings, status: in
             size += len(event.data)
             check_size(size, settings, status)
             if limit and size > limit:
-                return Collected(pieces, None)
+                return Collected(pieces, None, never_indexed)
         elif type(event) is Trailers:
             message.trailers = Headers.wrap(event.headers)
+            never_indexed = event.never_indexed
         else:
-            return Collected(pieces, event)
+            return Collected(pieces, event, never_indexed)
 
 
 async def forward(
@@ -79,6 +94,7 @@ async def forward(
     """
     message.body = body = Body(settings.body_memory, settings.store_streamed_bodies)
     rewrite = rewriter(message, sink) or rewrite
+    never_indexed: frozenset[tuple[bytes, bytes]] = frozenset()
     for data in pieces:
         body.append(data)
         if rewrite is None:
@@ -86,11 +102,10 @@ async def forward(
         else:
             await rewrite(data)
     while True:
+        if sink.is_full:
+            await sink.drained()
         if not inbox.events:
-            if sink.is_full:
-                await sink.drained()
-            if not inbox.events:
-                await inbox
+            await inbox
         event = inbox.take()
         if type(event) is Data:
             body.append(event.data)
@@ -102,19 +117,20 @@ async def forward(
                 await rewrite(event.data)
         elif type(event) is Trailers:
             message.trailers = Headers.wrap(event.headers)
+            never_indexed = event.never_indexed
         else:
             break
     if type(event) is End:
         if rewrite is not None:
             await rewrite(b"")
-        send_end(sink, message)
+        send_end(sink, message, never_indexed)
     return event
 
 
-def send_end(sink: Stream, message: Message) -> None:
+def send_end(sink: Stream, message: Message, never_indexed: frozenset[tuple[bytes, bytes]]) -> None:
     """Write trailers, if there are any, and the end of the message."""
     if message.trailers is not None:
-        sink.send(Trailers(list(message.trailers.fields)))
+        sink.send(Trailers(list(message.trailers.fields), never_indexed))
     sink.send(END)
 
 

@@ -11,7 +11,7 @@ from midstream.errors import UsageError
 from midstream.flow import Annotation, Error, Headers, HTTPFlow, Message, Request, Response, Server, WebSocketData
 from midstream.flow.connection import Via
 from midstream.hooks.table import Handler, Handlers, dispatch
-from midstream.proxy.bodies import check_size, collect, forward, reason_to_hold, send_end
+from midstream.proxy.bodies import check_size, collect, forward, reason_to_hold, send_end, size_of
 from midstream.proxy.conversation import Conversation
 from midstream.proxy.failure import ClientLeft, Failed, client_failure, server_failure
 from midstream.proxy.heads import asks_for_h2c, request_head, response_head, set_host
@@ -44,6 +44,8 @@ class Exchange:
     _upload: Step | None = None
     _to_stream: list[bytes] | None = None
     """Pieces of the request body that were read before it was decided to stream it; None if it is not streamed."""
+    _secret_trailers: frozenset[tuple[bytes, bytes]] = frozenset()
+    """Trailer fields, of the message that is held back, that are to be in nobody's compression table."""
     _is_answered = False
     """The head of the final response has been sent."""
     _telling = 0
@@ -112,6 +114,8 @@ class Exchange:
             raise
         if (host := around.host_field or target.host_field) is not None and host != named:
             set_host(head, host)  # hooks see what is sent
+            if head.authority:
+                target.authority = host
         is_whole = head.body_size == 0
         self._make_flow(
             Request(
@@ -178,6 +182,7 @@ class Exchange:
         if type(got.end) is not End:
             raise client_failure(got.end)
         request.body = b"".join(got.pieces)
+        self._secret_trailers = got.never_indexed
         request.timestamp_end = self._session.time()
 
     async def _fetch(self) -> None:
@@ -266,7 +271,7 @@ class Exchange:
             inside = self._messages_in(request, server)
             may_grow = callable(request.stream) or (inside is not None and inside.may_edit)
             size = None if may_grow else head.body_size
-            server.send(request_head(request, head, self._target, size, is_for_parent=is_for_parent))
+            server.send(self._request_head(size, is_for_parent=is_for_parent))
             self._upload = Step(self._stream_request(server, inside), self._upload_ended)
             self._upload.start()
             return
@@ -276,12 +281,22 @@ class Exchange:
             if head.expects_continue:
                 request.headers.pop("expect", None)  # it has been answered
         content = content or b""
-        out = request_head(request, head, self._target, len(content), is_for_parent=is_for_parent)
+        out = self._request_head(size_of(request, content, head), is_for_parent=is_for_parent)
         if request.trailers is None:
             server.send_whole(out, content)
         else:
             server.send(out, Data(content))
-            send_end(server, request)
+            send_end(server, request, self._secret_trailers)
+
+    def _request_head(self, size: int | None, *, is_for_parent: bool) -> RequestHead:
+        return request_head(
+            self.flow.request,
+            self.head,
+            self._target,
+            size,
+            is_for_parent=is_for_parent,
+            passes_priority=self._settings.http2_priority,
+        )
 
     async def _stream_request(self, server: ServerStream, inside: MessageBody | None) -> None:
         """Forward the request body as it comes."""
@@ -362,6 +377,7 @@ class Exchange:
             got = await collect(inbox, response, settings, 502)
             if got.end is not None:
                 response.body = b"".join(got.pieces)
+                self._secret_trailers = got.never_indexed
                 self._end_response(got.end, response)
                 if self._hooks.response:
                     await self._tell(self._hooks.response)
@@ -394,7 +410,7 @@ class Exchange:
         client = self._client
         if original is None or came is None or response.edited:
             content = response.raw_content or b""
-            size = len(content) if came is None or response.edited else came.body_size
+            size = size_of(response, content, came) if came is None or response.edited else came.body_size
             head = response_head(response, came, size)
         else:
             content = original.data
@@ -406,7 +422,7 @@ class Exchange:
             client.send(head)
             self._is_answered = True
             client.send(Data(content))
-            send_end(client, response)
+            send_end(client, response, self._secret_trailers)
 
     async def _answer(self) -> None:
         """Send a response that a hook made instead of the server's."""

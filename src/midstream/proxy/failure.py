@@ -58,4 +58,5 @@ def server_failure(event: Event, *, is_stale: bool = False) -> Failed:
     is_refused = event.code in {REFUSED_STREAM, HTTP_1_1_REQUIRED}
     status = 503 if event.code in {REFUSED_STREAM, ENHANCE_YOUR_CALM} else 502
     message = f"the response is incomplete: {event.message}"
+    is_stale = is_stale and event.code is None  # a reset stream says that its connection is alive
     return Failed(message, status, is_stale=is_stale, is_refused=is_refused, code=event.code)

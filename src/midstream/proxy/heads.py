@@ -13,14 +13,26 @@ from midstream.wire.memo import Memo
 
 _replacements: Final[Memo[tuple[bytes, int, Field], bytes]] = Memo(room=512, largest=4096)
 
+_ENDS_HERE = frozenset(
+    (b"connection", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"upgrade", b"http2-settings")
+)
+"""Fields that are for us and not for the server; in HTTP/2 no Connection field can name others (RFC 9113 §8.2.2)."""
+_PRIORITY_ENDS_HERE = _ENDS_HERE | {b"priority"}
+
 
 def request_head(
-    request: Request, came: RequestHead, target: Target, body_size: int | None, *, is_for_parent: bool
+    request: Request,
+    came: RequestHead,
+    target: Target,
+    body_size: int | None,
+    *,
+    is_for_parent: bool,
+    passes_priority: bool = False,
 ) -> RequestHead:
     """Return what is sent to the server.
 
     `is_for_parent` is for a parent HTTP proxy that gets clear-text requests: the target is a whole URL, and
-    Proxy-Authorization is for it.
+    Proxy-Authorization is for it. What an HTTP/2 client says in a Priority field goes on only if `passes_priority` (RFC 9218 §5).
     """
     if came.block and not is_for_parent and not request.edited:
         path = target.path or came.target
@@ -28,7 +40,8 @@ def request_head(
             return came
         return RequestHead(came.method, path, came.version, came.headers, body_size, came.block)
     if came.version == VERSION:
-        return _http2_request_head(request, came, body_size, is_for_parent=is_for_parent)
+        ends_here = _ENDS_HERE if passes_priority else _PRIORITY_ENDS_HERE
+        return _http2_request_head(request, came, body_size, ends_here, is_for_parent=is_for_parent)
     data = request.data
     if came.block and not is_for_parent:
         pairs = request.headers.pairs
@@ -144,17 +157,22 @@ def asks_for_h2c(head: RequestHead) -> bool:
 
 
 def _http2_request_head(
-    request: Request, came: RequestHead, body_size: int | None, *, is_for_parent: bool
+    request: Request, came: RequestHead, body_size: int | None, ends_here: frozenset[bytes], *, is_for_parent: bool
 ) -> RequestHead:
     """Return what is sent of a request that came by HTTP/2; the stream it is sent on makes HTTP/1 of it where it must."""
-    if not is_for_parent and not request.edited and body_size == came.body_size:
+    is_as_it_came = not is_for_parent and not request.edited and body_size == came.body_size
+    if is_as_it_came and ends_here.isdisjoint([name for name, _ in came.headers]):
         return came
     data = request.data
-    authority = data.authority or came.host or b""
+    if is_for_parent:
+        ends_here = ends_here - {b"proxy-authorization"}
+    fields = [field for field in request.headers.pairs if field[0].lower() not in ends_here]
+    authority, host = data.authority, _named(fields)
+    if host is not None and host != came.host and authority == came.authority:
+        authority = authority and host  # an addon has set the Host field, and means it
     path = data.path or came.target
     if is_for_parent:
-        path = data.scheme + b"://" + (authority or _authority(request)) + path
-    fields = _request_fields(request, came, is_for_parent=is_for_parent)
+        path = data.scheme + b"://" + (authority or host or _authority(request)) + path
     return RequestHead(
         data.method,
         path,
@@ -162,12 +180,16 @@ def _http2_request_head(
         fields,
         body_size,
         scheme=data.scheme or came.scheme,
-        authority=data.authority,
-        host=came.host,
+        authority=authority,
+        host=host,
         protocol=came.protocol,
         pseudo_order=came.pseudo_order,
         never_indexed=came.never_indexed,
     )
+
+
+def _named(fields: Fields) -> bytes | None:
+    return next((value for name, value in fields if name.lower() == b"host"), None)
 
 
 def _request_fields(request: Request, came: RequestHead, *, is_for_parent: bool) -> Fields:

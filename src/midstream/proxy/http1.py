@@ -311,6 +311,8 @@ class Http1Server(_Http1Stream):
             self._discard()
         elif stage == ANSWER and not self._engine.is_sent:
             self.await_answer()  # it cannot answer what it has not got; the client's deadline counts
+        elif self.inbox.events:
+            self.peer.deadline = self._deadlines.now + self._silence  # it is the client who is slow
         else:
             self.inbox.add([PeerError(f"the server took too long: {stage}", status=504)])
 

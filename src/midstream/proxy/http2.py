@@ -211,7 +211,7 @@ class Http2Connection:
     def timed_out(self, stage: str) -> None:
         if self.peer.is_full or stage == "waiting for a sign of life":
             self.peer.abort()
-        elif self.streams:
+        elif self.streams or self.engine.open_streams:
             self._is_heard = False
             self.engine.ping(SIGN_OF_LIFE)
             self.flush_later()

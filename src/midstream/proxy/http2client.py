@@ -20,6 +20,7 @@ from midstream.wire.h2.events import GoAway, Priority, PriorityUpdate
 from midstream.wire.h2.fingerprint import Fingerprint
 
 BODY = "reading the request body"
+SENDING = "sending the response"
 EARLY_PRIORITIES = 100
 """Streams without a request whose priorities are remembered."""
 
@@ -70,9 +71,21 @@ class Http2ClientStream(Http2Stream):
             self._await_body()
         self.inbox.add(events)
 
+    async def drained(self) -> None:
+        self.within(self.connection.session.settings.tcp_timeout, SENDING)
+        await super().drained()
+        if self._is_request_read:
+            self.deadline = NEVER
+        else:
+            self._await_body()
+
     def expired(self) -> None:
         if self._tunnel is not None:
             self.over()
+        elif self._stage == SENDING:
+            step, self.step = self.step, None
+            if step is not None:
+                step.throw(ClientLeft(f"timed out: {self._stage}"))
         elif self.inbox.events:
             self._await_body()  # it is not the client who is slow
         else:
@@ -239,7 +252,9 @@ class Http2Client(Http2Connection):
     def _settle(self) -> None:
         if self.is_over or self.peer.is_full:
             return
-        if self._streams:
+        if (
+            self._streams or self.engine.open_streams
+        ):  # exchanges may be over whose responses wait for the client's window
             self._await_life()
         elif self._is_retiring:
             self.close()

@@ -14,6 +14,7 @@ from midstream.proxy.peer import Peer
 from midstream.proxy.session import Session
 from midstream.proxy.streams import Detached
 from midstream.proxy.streamtransport import tunnel_over
+from midstream.proxy.target import join_authority
 from midstream.proxy.upgrade import answer_of_connect, as_extended_connect, no_extended_connect
 from midstream.wire.errors import PeerError
 from midstream.wire.events import END, Data, Event, RequestHead, Reset
@@ -21,6 +22,7 @@ from midstream.wire.h2.engine import ServerFacing
 from midstream.wire.h2.errors import HTTP_1_1_REQUIRED, REFUSED_STREAM
 from midstream.wire.h2.events import GoAway, Priority, PriorityUpdate
 from midstream.wire.h2.fingerprint import Fingerprint
+from midstream.wire.h2.heads import VERSION
 from midstream.wire.ws.handshake import asks_for_websocket
 
 ANSWER = "waiting for the response"
@@ -105,6 +107,10 @@ class Http2ServerStream(Http2Stream):
     def expired(self) -> None:
         if self._stage == ANSWER and not self._is_request_sent:
             self.await_answer()  # it cannot answer what it has not got; the client's deadline counts
+        elif self.inbox.events:
+            self.deadline = (
+                self.connection.session.deadlines.now + self.connection.silence
+            )  # it is the client who is slow
         else:
             self.inbox.add([PeerError(f"the server took too long: {self._stage}", status=504)])
 
@@ -161,7 +167,6 @@ class Http2Server(Http2Connection):
         """Under which options it was made, as the pool counts."""
         self.is_fresh = True
         self.silence = settings.tcp_timeout or NEVER
-        self._passes_priority = settings.http2_priority
         self._streams: dict[int, Http2ServerStream] = {}
         self._keeper = keeper
         self._promised_slots = 0
@@ -222,20 +227,22 @@ class Http2Server(Http2Connection):
             )
         elif head.protocol and not self.engine.peer.has_extended_connect:
             raise no_extended_connect()
-        stream_id = self.engine.open(self._made_fit(head))
+        if head.version != VERSION:
+            head = self._completed(head)
+        stream_id = self.engine.open(head)
         self._promised_slots -= 1
         stream.opened(stream_id)
         self._streams[stream_id] = stream
         self.flush_later()
 
-    def _made_fit(self, head: RequestHead) -> RequestHead:
-        """Return the head with the scheme of this connection, and without a Priority field that is not to go on (RFC 9218 §5)."""
-        if not head.scheme:
-            head = msgspec.structs.replace(head, scheme=b"https" if self.origin.is_tls else b"http")
-        if not self._passes_priority and any(field[0] == b"priority" for field in head.headers):
-            fields = [field for field in head.headers if field[0] != b"priority"]
-            head = msgspec.structs.replace(head, headers=fields)
-        return head
+    def _completed(self, head: RequestHead) -> RequestHead:
+        """Return a head that came by HTTP/1 with what HTTP/2 has to say besides: the scheme; an authority, if Host is missing."""
+        origin = self.origin
+        scheme = "https" if origin.is_tls else "http"
+        authority = b""
+        if not any(name.lower() == b"host" for name, _ in head.headers):
+            authority = join_authority(origin.host, origin.port, scheme)
+        return msgspec.structs.replace(head, scheme=scheme.encode(), authority=authority)
 
     def prioritise(self, stream_id: int, priority: Priority | PriorityUpdate) -> None:
         """Pass on what the client says about its stream."""

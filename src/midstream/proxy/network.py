@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import logging
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ T = TypeVar("T")
 EYEBALL_SECONDS = 0.25
 """How long an address may take before the next one is tried beside it (RFC 8305 §5)."""
 SWEEP_SECONDS = 0.5
+_log = logging.getLogger("midstream.proxy")
 NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
 
@@ -178,5 +180,9 @@ async def sweep_for_ever(deadlines: Deadlines) -> None:
     loop = asyncio.get_running_loop()
     with contextlib.suppress(asyncio.CancelledError):
         while True:
-            deadlines.sweep(loop.time())
+            try:
+                deadlines.sweep(loop.time())
+            except Exception:
+                # A fault of ours in one thing's deadline: all others still want theirs.
+                _log.exception("a timeout could not be acted on")
             await asyncio.sleep(SWEEP_SECONDS)

@@ -42,6 +42,7 @@ async def refuse_request(session: Session, around: Surroundings, client: ClientS
     try:
         if session.hooks.error:
             await dispatch(session.hooks.error, flow)
-    except ClientLeft:
+    except ClientLeft as left:
+        client.abort(left.code)
         return
     refuse(client, error.status, str(error))

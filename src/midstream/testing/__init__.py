@@ -1,5 +1,6 @@
 """For tests of addons and of the proxy itself: proxy scenarios in memory, without a loop, a socket or a sleep."""
 
+from midstream.testing.http2 import Http2Peer, Received
 from midstream.testing.scenario import Scenario, ScriptedPeer
 
-__all__ = ["Scenario", "ScriptedPeer"]
+__all__ = ["Http2Peer", "Received", "Scenario", "ScriptedPeer"]

@@ -13,10 +13,12 @@ assert client.response(stream).body == b"hello"
 from collections.abc import Sequence
 
 from midstream.testing.scenario import ScriptedPeer
-from midstream.wire.events import END, Data, End, Event, Fields, RequestHead, ResponseHead, Trailers
+from midstream.wire.events import END, Data, End, Event, Fields, RequestHead, Reset, ResponseHead, Trailers
 from midstream.wire.h2 import ClientFacing, Limits, ServerFacing
-from midstream.wire.h2.events import StreamEvent
+from midstream.wire.h2.errors import NO_ERROR
+from midstream.wire.h2.events import GoAway, StreamEvent
 from midstream.wire.h2.fingerprint import Fingerprint
+from midstream.wire.h2.frame import Frame
 from midstream.wire.h2.heads import VERSION
 
 
@@ -42,6 +44,11 @@ class Received:
         return head.status
 
     @property
+    def interims(self) -> list[int]:
+        """The status codes of the interim responses, in their order."""
+        return [event.status for event in self.events if isinstance(event, ResponseHead) and event.is_interim]
+
+    @property
     def body(self) -> bytes:
         return b"".join(event.data for event in self.events if isinstance(event, Data))
 
@@ -53,6 +60,12 @@ class Received:
     @property
     def is_whole(self) -> bool:
         return bool(self.events) and isinstance(self.events[-1], End)
+
+    @property
+    def code(self) -> int | None:
+        """The error code with which the proxy reset the stream; None if it did not."""
+        last = self.events[-1] if self.events else None
+        return last.code if isinstance(last, Reset) else None
 
     @property
     def last(self) -> Event:
@@ -67,6 +80,9 @@ class Http2Peer:
         self.engine = engine
         self.connection_events: list[StreamEvent] = []
         """What came that belongs to no message, in its order."""
+        self.frames: list[Frame] = []
+        """Every frame that came, for what no message tells: how it was cut, padded, credited."""
+        engine.trace = self._note
         self._received: dict[int, list[Event]] = {}
         self.consumes = True
         """Open windows again for what has come; set to False to be a slow reader."""
@@ -108,7 +124,7 @@ class Http2Peer:
             path.encode(),
             VERSION,
             list(fields),
-            None if body is None else len(body),
+            _size(body, fields),
             scheme=scheme.encode(),
             authority=authority.encode(),
             protocol=protocol.encode(),
@@ -127,32 +143,49 @@ class Http2Peer:
         return list(self._received)
 
     def answers(self, stream: int, status: int, body: bytes | None = b"", *, fields: Fields = []) -> None:  # noqa: B006 - as above
-        """Read what has come, and send a response; with None as body its end stays open."""
-        self.hear()
-        size = None if body is None else len(body)
-        self.says(stream, ResponseHead(status, b"", VERSION, list(fields), size))
-        if body is not None:
-            self.says(stream, *([Data(body)] if body else []), END)
+        """Send a response; with None as body its end stays open."""
+        head = ResponseHead(status, b"", VERSION, list(fields), _size(body, fields))
+        self.says(stream, head, *([Data(body)] if body else []), *([END] if body is not None else []))
 
     # What both do.
 
     def says(self, stream: int, *events: Event) -> None:
         """Send events on a stream."""
+        self.hear()
         for event in events:
             self.engine.send(stream, event)
         self.flush()
 
-    def hear(self) -> None:
-        """Read what the proxy has sent."""
-        data = self.peer.received()
-        for stream, event in self.engine.receive(data, 0.0):
-            if stream and isinstance(event, Event):
-                self._received.setdefault(stream, []).append(event)
-                if isinstance(event, Data) and self.consumes:
-                    self.engine.consumed(stream, len(event.data))
-            else:
-                self.connection_events.append((stream, event))
+    def trails(self, stream: int, *trailers: tuple[bytes, bytes]) -> None:
+        """End a message with trailers."""
+        self.says(stream, Trailers(list(trailers)), END)
+
+    def resets(self, stream: int, code: int) -> None:
+        """Break a stream off."""
+        self.says(stream, Reset("", code))
+
+    def goes_away(self, code: int = NO_ERROR, *, last: int | None = None) -> None:
+        """Take no streams beyond `last`; by default, beyond those that are there."""
+        self.engine.go_away(code, last=last)
         self.flush()
+
+    @property
+    def goaway(self) -> GoAway | None:
+        """The proxy's latest GOAWAY."""
+        self.hear()
+        return self.engine.goaway
+
+    def hear(self) -> None:
+        """Read what the proxy has sent, and what it sends as windows open again."""
+        while data := self.peer.received():
+            for stream, event in self.engine.receive(data):
+                if stream and isinstance(event, Event):
+                    self._received.setdefault(stream, []).append(event)
+                    if isinstance(event, Data) and self.consumes:
+                        self.engine.consumed(stream, len(event.data))
+                else:
+                    self.connection_events.append((stream, event))
+            self.flush()
 
     def received(self, stream: int) -> Received:
         """Return all that has come on a stream."""
@@ -167,3 +200,14 @@ class Http2Peer:
         output = self.engine.take_output()
         if output:
             self.peer.sends(output)
+
+    def _note(self, is_sent: bool, kind: int, flags: int, stream: int, payload: bytes) -> None:
+        if not is_sent:
+            self.frames.append(Frame(kind, flags, stream, payload))
+
+
+def _size(body: bytes | None, fields: Fields) -> int | None:
+    """Return the size to announce: of a body that comes later what the fields say."""
+    if body is not None:
+        return len(body)
+    return next((int(value) for name, value in fields if name == b"content-length"), None)

@@ -37,6 +37,11 @@ def test_servers(event, status, text):
     assert failure.is_stale == (not isinstance(event, PeerError))
 
 
+def test_h2_03_a_reset_with_a_code_is_an_answer():
+    failure = server_failure(Reset("no", 8), is_stale=True)
+    assert (failure.code, failure.is_stale, failure.is_refused) == (8, False, False)
+
+
 def test_no_boundary_of_addons_swallows_them():
     assert not issubclass(Failed, Exception)
     assert not issubclass(ClientLeft, Exception)

@@ -112,6 +112,54 @@ def test_h1_27_a_parent_gets_the_whole_url_and_its_credentials():
     assert sent(head, request, is_for_parent=True).startswith(b"GET http://[::1]/x HTTP/1.1\r\n")
 
 
+def from_http2(*fields):
+    return RequestHead(
+        b"GET", b"/x", b"HTTP/2.0", list(fields), scheme=b"http", authority=b"a", never_indexed=frozenset(fields[:1])
+    )
+
+
+@pytest.mark.parametrize("passes_priority", [False, True])
+@pytest.mark.parametrize("is_for_parent", [False, True])
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_h1_39_h2_23_what_ends_here_of_an_http_2_request(passes_priority, is_for_parent, is_edited):
+    head = from_http2((b"te", b"trailers"), (b"priority", b"u=1"), (b"proxy-authorization", b"x"))
+    request = request_of(head)
+    if is_edited:
+        request.headers["Keep-Alive"] = "1"
+    got = request_head(request, head, TARGET, 0, is_for_parent=is_for_parent, passes_priority=passes_priority)
+    assert [name for name, _ in got.headers] == [
+        b"te",
+        *([b"priority"] if passes_priority else []),
+        *([b"proxy-authorization"] if is_for_parent else []),
+    ]
+    assert got.target == (b"http://a/x" if is_for_parent else b"/x")
+    assert got.never_indexed == {(b"te", b"trailers")}
+
+
+@pytest.mark.parametrize(
+    ("edit", "authority", "host"),
+    [
+        (lambda r: r.headers.__setitem__("Host", "b"), b"b", b"b"),
+        (lambda r: setattr(r, "authority", "b"), b"b", b"a"),
+        (lambda r: setattr(r, "host_header", "b"), b"b", b"b"),
+        (lambda r: r.headers.pop("host"), b"a", None),
+        (lambda r: setattr(r, "host_header", None), b"", None),
+    ],
+)
+def test_h2_29_a_host_that_an_addon_sets_counts(edit, authority, host):
+    head = from_http2((b"host", b"a"))
+    head.host = b"a"
+    request = request_of(head)
+    edit(request)
+    got = request_head(request, head, TARGET, 0, is_for_parent=False)
+    assert (got.authority, got.host) == (authority, host)
+
+
+def test_an_http_2_request_goes_on_as_it_came():
+    head = from_http2((b"te", b"trailers"))
+    assert request_head(request_of(head), head, TARGET, 0, is_for_parent=False) is head
+
+
 def test_h1_22_h2c():
     head = came(b"Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: H2C\r\nHTTP2-Settings: x\r\n")
     assert asks_for_h2c(head)

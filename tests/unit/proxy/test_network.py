@@ -149,6 +149,35 @@ def test_the_sweep_keeps_the_clock_and_ends_when_cancelled():
     run(main())
 
 
+def test_the_sweep_outlives_a_fault_in_one_timeout(monkeypatch, caplog):
+    monkeypatch.setattr("midstream.proxy.network.SWEEP_SECONDS", 0)
+    expired = asyncio.Event()
+
+    class Faulty:
+        deadline = 0.0
+
+        def expired(self):
+            raise ValueError("a fault")
+
+    class Sound:
+        deadline = 0.0
+
+        def expired(self):
+            expired.set()
+
+    async def main():
+        deadlines = Deadlines()
+        deadlines.watch(Faulty())
+        deadlines.watch(Sound())
+        sweeping = asyncio.ensure_future(sweep_for_ever(deadlines))
+        await expired.wait()
+        sweeping.cancel()
+        await sweeping
+
+    run(main())
+    assert len(caplog.records) <= 1
+
+
 async def to_and_fro(host, source=None):
     """Connect a datagram socket, send one, and return what came and from where."""
     loop = asyncio.get_running_loop()

@@ -71,9 +71,10 @@ class Controller(Writer):
 
     def _priority_update(self, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:  # noqa: ARG002 - a handler
         self._controls.spend(self._now)
-        if stream_id or len(payload) < 4:
+        prioritised = frames.long(payload) & ID_MASK if len(payload) >= 4 else 0
+        if stream_id or not prioritised:
             raise FatalError("a malformed PRIORITY_UPDATE", "RFC 9218 §7.1")
-        events.append((frames.long(payload) & ID_MASK, PriorityUpdate(payload[4:])))
+        events.append((prioritised, PriorityUpdate(payload[4:])))
 
     def _rst_stream(self, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:  # noqa: ARG002 - a handler
         if len(payload) != 4:

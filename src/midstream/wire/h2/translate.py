@@ -11,12 +11,17 @@ _VERSION = b"HTTP/1.1"
 def http1_request(head: RequestHead) -> RequestHead:
     """Return a request that came by HTTP/2 as HTTP/1.1 would have said it.
 
-    Host comes first and names the authority (H2-29); cookies that came in crumbs are one field, where the first one stood (H2-31).
+    Host comes first and names the authority (H2-29); cookies that came in crumbs are one field, where the first one stood (H2-31);
+    a TE field has its Connection option (RFC 9110 §10.1.4).
     """
     fields = join_cookies(head.headers)
+    for at, (name, _) in enumerate(fields):
+        if name.lower() == b"te":
+            fields.insert(at, (b"Connection", b"TE"))
+            break
     host = head.authority or head.host
     if host is not None:
-        fields = [(b"Host", host), *(field for field in fields if field[0] != b"host")]
+        fields = [(b"Host", host), *(field for field in fields if field[0].lower() != b"host")]
     return RequestHead(
         head.method,
         head.target,

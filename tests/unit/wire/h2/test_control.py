@@ -69,6 +69,7 @@ def test_h2_19_our_pings_are_answered(client):
         (frames.frame(frames.PRIORITY, 0, 0, b"12345"), PROTOCOL_ERROR),
         (frames.frame(frames.PRIORITY_UPDATE, 0, 1, b"12345"), PROTOCOL_ERROR),
         (frames.frame(frames.PRIORITY_UPDATE, 0, 0, b"123"), PROTOCOL_ERROR),
+        (frames.frame(frames.PRIORITY_UPDATE, 0, 0, bytes(4) + b"u=1"), PROTOCOL_ERROR),
     ],
 )
 def test_faults_of_control_frames(client, wire, expected):

@@ -21,6 +21,11 @@ def test_h2_29_host_is_the_authority_and_comes_first():
     assert http1_request(head).headers == []
 
 
+def test_h1_39_te_is_named_by_connection():
+    head = RequestHead(b"GET", b"/", b"HTTP/2.0", [(b"a", b"b"), (b"te", b"trailers"), (b"c", b"d")], 0)
+    assert http1_request(head).headers == [(b"a", b"b"), (b"Connection", b"TE"), (b"te", b"trailers"), (b"c", b"d")]
+
+
 def test_what_is_translated_can_be_sent():
     fields = [(b"content-length", b"2"), (b"cookie", b"a=1"), (b"cookie", b"b=2")]
     head = RequestHead(b"POST", b"/x", b"HTTP/2.0", fields, 2, scheme=b"https", authority=b"a")
