@@ -182,7 +182,6 @@ async def sweep_for_ever(deadlines: Deadlines) -> None:
         while True:
             try:
                 deadlines.sweep(loop.time())
-            except Exception:
-                # A fault of ours in one thing's deadline: all others still want theirs.
+            except Exception:  # noqa: BLE001 - a fault of ours in one thing's deadline: all others still want theirs
                 _log.exception("a timeout could not be acted on")
             await asyncio.sleep(SWEEP_SECONDS)
