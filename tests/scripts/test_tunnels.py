@@ -2,7 +2,7 @@
 
 import pytest
 
-from midstream.addon import observe
+from midstream.addon import ControlException, TCPFlow, observe
 from midstream.proxy.stepper import Signal
 
 MODE = "reverse:tcp://server:7000"
@@ -45,6 +45,30 @@ class Tcp:
 @pytest.fixture
 def tcp():
     return Tcp()
+
+
+class Ends:
+    """Hears of the end only, so that bytes are spliced."""
+
+    def __init__(self):
+        self.flows = []
+
+    @property
+    def flow(self):
+        return self.flows[-1]
+
+    @observe
+    def tcp_end(self, flow):
+        self.flows.append(flow)
+
+    @observe
+    def tcp_error(self, flow):
+        self.flows.append(flow)
+
+
+@pytest.fixture
+def ends():
+    return Ends()
 
 
 def contents(flow):
@@ -393,3 +417,259 @@ def test_bytes_that_come_while_an_async_hook_thinks_are_kept(play):
     scenario.settle()
     assert scenario.servers[0].received() == b"onetwo"
     assert client.received() == b"early"
+
+
+# Who closed, and how.
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_who_closed_first_is_known(play, tcp, ends, is_watched, first):
+    scenario = play(MODE, addons=[tcp if is_watched else ends])
+    client = scenario.client()
+    client.sends(b"one")
+    peers = {"client": client, "server": scenario.servers[0]}
+    peers.pop(first).ends()
+    (second,) = peers.values()
+    second.ends()
+    flow = (tcp if is_watched else ends).flow
+    assert (flow.closed_by, flow.close_reason, flow.error) == (first, "FIN", None)
+    assert not second.was_reset
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_a_reset_is_passed_on_behind_what_came_before_it(play, tcp, ends, is_watched, who):
+    scenario = play(MODE, addons=[tcp if is_watched else ends])
+    client = scenario.client()
+    client.sends(b"one")
+    peers = {"client": client, "server": scenario.servers[0]}
+    broken = peers.pop(who)
+    (other,) = peers.values()
+    other.received()
+    broken.sends(b"last words")
+    broken.resets()
+    assert other.received() == b"last words"
+    assert other.was_reset
+    flow = (tcp if is_watched else ends).flow
+    assert (flow.closed_by, flow.close_reason) == (who, "RST")
+    assert f"the {who} closed the connection" in flow.error.msg
+
+
+def test_a_reset_behind_a_half_close_is_passed_on_too(play, ends):
+    scenario = play(MODE, addons=[ends])
+    client = scenario.client()
+    client.sends(b"one")
+    client.ends()
+    client.resets()
+    assert scenario.servers[0].was_reset
+    assert (ends.flow.closed_by, ends.flow.close_reason) == ("client", "FIN")
+    assert "reset" in ends.flow.error.msg
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_our_own_closing_is_known_as_such(play, tcp, ends, is_watched):
+    addon = tcp if is_watched else ends
+    scenario = play(MODE, addons=[addon], tcp_timeout=60)
+    scenario.client().sends(b"one")
+    scenario.advance(61)
+    assert (addon.flow.closed_by, addon.flow.close_reason) == ("proxy", "timeout")
+    scenario.client().sends(b"one")
+    for connection in list(scenario._connections):
+        scenario.act(connection.stop)
+    assert (addon.flow.closed_by, addon.flow.close_reason) == ("proxy", "stopped")
+
+
+def test_no_idle_limit_with_0(play, tcp):
+    scenario = play(MODE, addons=[tcp], tcp_timeout=0)
+    client = scenario.client()
+    client.sends(b"one")
+    scenario.advance(1e6)
+    assert not client.is_closed
+
+
+def test_a_killed_flow_says_so(play, tcp):
+    scenario = play(MODE, addons=[tcp])
+    scenario.client().sends(b"one")
+    scenario.act(tcp.flow.kill)
+    assert (tcp.flow.closed_by, tcp.flow.close_reason) == ("proxy", "killed")
+
+
+# Dropping and injecting.
+
+
+def test_a_message_can_be_dropped(play, tcp):
+    class Drop:
+        def tcp_message(self, flow):
+            if flow.messages[-1].content == b"secret":
+                flow.messages[-1].drop()
+
+    scenario = play(MODE, addons=[tcp, Drop()])
+    client = scenario.client()
+    for data in (b"one", b"secret", b"two"):
+        client.sends(data)
+    assert scenario.servers[0].received() == b"onetwo"
+    assert [(message.content, message.dropped) for message in tcp.flow.messages] == [
+        (b"one", False),
+        (b"secret", True),
+        (b"two", False),
+    ]
+
+
+def test_messages_can_be_injected_both_ways(play, tcp):
+    scenario = play(MODE, addons=[tcp])
+    client = scenario.client()
+    client.sends(b"one")
+    (server,) = scenario.servers
+    scenario.act(tcp.flow.inject, True, b"to the client")
+    scenario.act(tcp.flow.inject, False, b"+ to the server")
+    scenario.act(tcp.flow.inject, False, b"")
+    assert client.received() == b"to the client"
+    assert server.received() == b"one+ to the server"
+    assert contents(tcp.flow) == [(True, b"one"), (False, b"to the client"), (True, b"+ to the server")]
+    assert [message.injected for message in tcp.flow.messages] == [False, True, True]
+    server.ends()
+    client.ends()
+    assert tcp.hooks == ["start", "message", "message", "message", "end"]
+
+
+def test_hooks_may_inject_and_the_order_stays(play, tcp):
+    class Answer:
+        def tcp_message(self, flow):
+            message = flow.messages[-1]
+            if not message.injected:
+                flow.inject(message.from_client, b"echo of " + message.content)
+
+    scenario = play(MODE, addons=[Answer(), tcp])
+    client = scenario.client()
+    client.sends(b"one")
+    client.sends(b"two")
+    assert client.received() == b"echo of oneecho of two"
+    assert scenario.servers[0].received() == b"onetwo"
+    assert [content for _, content in contents(tcp.flow)] == [b"one", b"echo of one", b"two", b"echo of two"]
+
+
+def test_what_is_injected_waits_behind_a_held_message(play, tcp):
+    class Hold:
+        def tcp_message(self, flow):
+            if not flow.messages[-1].injected:
+                flow.intercept()
+
+    scenario = play(MODE, addons=[tcp, Hold()])
+    client = scenario.client()
+    client.sends(b"one")
+    tcp.flow.inject(False, b"two")
+    assert scenario.servers[0].received() == b""
+    scenario.act(tcp.flow.resume)
+    assert scenario.servers[0].received() == b"onetwo"
+
+
+def test_a_flow_that_nobody_listens_to_can_be_injected_into(play, ends):
+    scenario = play(MODE, addons=[ends])
+    made = []
+    patched = pytest.MonkeyPatch()
+    patched.setattr(
+        "midstream.proxy.tcp.TCPFlow", lambda *args, **kwargs: made.append(TCPFlow(*args, **kwargs)) or made[-1]
+    )
+    client = scenario.client()
+    client.sends(b"one")
+    patched.undo()
+    scenario.act(made[0].inject, True, b"hello")
+    scenario.act(made[0].inject, False, b"+")
+    assert client.received() == b"hello"
+    assert scenario.servers[0].received() == b"one+"
+    client.ends()
+    with pytest.raises(ControlException, match="the client has said that nothing more comes"):
+        made[0].inject(False, b"x")
+    scenario.act(made[0].kill)
+    assert client.is_closed
+    assert (made[0].closed_by, made[0].close_reason) == ("client", "FIN")
+
+
+def test_an_ended_direction_and_an_ended_flow_take_no_injection(play, tcp):
+    scenario = play(MODE, addons=[tcp])
+    client = scenario.client()
+    client.sends(b"one")
+    client.ends()
+    with pytest.raises(ControlException, match="the client has said that nothing more comes"):
+        tcp.flow.inject(False, b"x")
+    scenario.act(tcp.flow.inject, True, b"still possible")
+    assert client.received() == b"still possible"
+    scenario.servers[0].ends()
+    with pytest.raises(ControlException, match="not live any more"):
+        tcp.flow.inject(True, b"x")
+
+
+def test_a_flow_that_is_about_to_end_takes_no_injection(play, tcp):
+    refused = []
+
+    class Late:
+        def tcp_end(self, flow):
+            with pytest.raises(ControlException) as caught:
+                flow.inject(True, b"x")
+            refused.append(caught.value)
+
+    scenario = play(MODE, addons=[tcp, Late()])
+    client = scenario.client()
+    client.sends(b"one")
+    client.ends()
+    scenario.servers[0].ends()
+    assert len(refused) == 1
+
+
+# The log.
+
+
+def test_messages_are_printed_to_the_log_in_all_detail_only(play, ends, caplog):
+    caplog.set_level("DEBUG")
+    scenario = play(MODE, addons=[ends])
+    scenario.client().sends(b"one\x1b[2J")
+    scenario.servers[0].sends(b"x" * 2000)
+    lines = [line for line in caplog.messages if "tcp" in line]
+    assert lines[0] == r"127.0.0.1:50000 -> tcp -> server:7000: 'one\x1b[2J'"
+    assert lines[1] == f"127.0.0.1:50000 <- tcp <- server:7000: '{'x' * 1024}…'"
+
+
+def test_tiny_messages_are_not_kept_without_end(play, tcp, monkeypatch):
+    monkeypatch.setattr("midstream.proxy.tcpmessages.MAX_MESSAGES", 3)
+    scenario = play(MODE, addons=[tcp])
+    client = scenario.client()
+    for number in range(10):
+        client.sends(b"%d" % number)
+    assert [content for _, content in contents(tcp.flow)] == [b"7", b"8", b"9"]
+
+
+# Untouched connections.
+
+
+def test_untouched_connections_are_metered_if_wanted(play, caplog):
+    caplog.set_level("INFO")
+    scenario = play(ignore_hosts=["box"], meter_ignored_hosts=True)
+    client = scenario.client()
+    client.sends(TO_BOX + b"\x16\x03anything")
+    (server,) = scenario.servers
+    server.sends(b"back")
+    scenario.advance(2.5)
+    client.ends()
+    server.ends()
+    assert "127.0.0.1:50000 <-> box:22 relayed untouched: 10 bytes up, 4 bytes down, 2.5 s" in caplog.messages
+
+
+def test_broken_untouched_connections_are_metered_too(play, caplog):
+    caplog.set_level("INFO")
+    scenario = play(ignore_hosts=["box"], meter_ignored_hosts=True)
+    client = scenario.client()
+    client.sends(TO_BOX + b"anything")
+    client.resets()
+    assert scenario.servers[0].was_reset
+    assert any("8 bytes up, 0 bytes down" in line for line in caplog.messages)
+
+
+def test_untouched_connections_are_not_metered_unless_wanted(play, caplog):
+    caplog.set_level("INFO")
+    scenario = play(ignore_hosts=["box"])
+    client = scenario.client()
+    client.sends(TO_BOX + b"anything")
+    client.ends()
+    scenario.servers[0].ends()
+    assert "untouched" not in caplog.text

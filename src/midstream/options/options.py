@@ -87,12 +87,18 @@ class RouteOptions(OptionStore):
     tcp_hosts: Sequence[str] = option(
         (),
         "Treat connections to matching HOST:PORT as plain TCP, inside TLS too. A regular expression; may be given several times.",
-        flags=("--tcp-hosts",),
+        flags=("--tcp-hosts", "--tcp"),
         metavar="REGEX",
         check=check_patterns,
     )
     show_ignored_hosts: bool = option(
         False, "Record relayed connections too, as TCP flows.", flags=("--show-ignored-hosts",)
+    )
+    meter_ignored_hosts: bool = option(
+        False, "Count the bytes of connections that are relayed untouched, and log them at their end."
+    )
+    starttls: bool = option(
+        True, "Open TLS that begins inside a raw TCP connection: STARTTLS, and what else looks like it."
     )
     rawtcp: bool = option(
         True,

@@ -3,6 +3,8 @@
 import logging
 
 from midstream.flow import Cert, Client, Server
+from midstream.hooks.data import ClientHelloData
+from midstream.hooks.table import dispatch
 from midstream.pki.names import LeafNames
 from midstream.proxy.handshake import shake_with_client
 from midstream.proxy.origin import ANY_HTTP, HTTP1, HTTP2
@@ -10,6 +12,7 @@ from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.serverside import ServerSide
 from midstream.proxy.session import Session
 from midstream.wire.errors import PeerError
+from midstream.wire.tls.ciphers import cipher_names
 from midstream.wire.tls.hello import ClientHello, read_client_hello
 
 _log = logging.getLogger("midstream.proxy")
@@ -39,6 +42,18 @@ async def read_hello(session: Session, peer: Peer, reader: ByteReader, data: byt
         _log.info("not TLS after all: %s", hello)
         return None
     return hello
+
+
+async def hear_hello(session: Session, side: ServerSide, server: Server, hello: ClientHello) -> ClientHelloData:
+    """Take note of what a client has said, and let hooks decide what is to be done about it."""
+    client = side.client
+    client.tls = True
+    client.sni = side.sni = hello.sni
+    client.alpn_offers = hello.alpn
+    client.cipher_list = cipher_names(hello.cipher_suites)
+    heard = ClientHelloData(session.context(client, server), hello)
+    await dispatch(session.hooks.tls_clienthello, heard)
+    return heard
 
 
 async def open_tls(

@@ -11,10 +11,10 @@ from typing import TypeVar
 from midstream.errors import UsageError
 from midstream.flow import Client, HTTPFlow
 from midstream.flow.connection import ConnectionState
-from midstream.hooks.data import ClientHelloData, NextLayer
+from midstream.hooks.data import NextLayer
 from midstream.hooks.table import dispatch
 from midstream.options.modes import ModeSpec
-from midstream.proxy.clienttls import open_tls, read_hello
+from midstream.proxy.clienttls import hear_hello, open_tls, read_hello
 from midstream.proxy.connect import ConnectExchange
 from midstream.proxy.exchange import Exchange
 from midstream.proxy.failure import ClientLeft
@@ -32,12 +32,12 @@ from midstream.proxy.session import Session
 from midstream.proxy.stepper import Signal, Step, Waitable
 from midstream.proxy.streams import ClientStream, Detached
 from midstream.proxy.switched import Switched
-from midstream.proxy.tunnel import relay, splice
+from midstream.proxy.tcp import relay
+from midstream.proxy.tcplayer import relay_tcp, relay_untouched
 from midstream.proxy.websocket import WebSocketRelay
 from midstream.wire.errors import PeerError
 from midstream.wire.events import RequestHead
 from midstream.wire.sniff import Kind
-from midstream.wire.tls.ciphers import cipher_names
 from midstream.wire.tls.failure import TlsError
 
 NO_OTHER_PROTOCOLS = "this is not HTTP, and the option rawtcp is off"
@@ -231,18 +231,11 @@ class ClientConnection:
 
     async def _ignore(self) -> bool:
         """Relay untouched."""
-        link = await self._server_side.have_link()
-        if self.session.options.show_ignored_hosts:
-            facts = (self.client, link.server)
-            await relay(self.session, facts, self.peer, link.peer, self._reader.take(), link.reader.take())
-        else:
-            await splice(self.session, self.peer, link.peer, self._reader.take(), link.reader.take())
+        await relay_untouched(self.session, await self._server_side.have_link(), self.peer, self._reader)
         return False
 
     async def _tcp_layer(self) -> bool:
-        link = await self._server_side.have_relay_link()
-        facts = (self.client, link.server)
-        await relay(self.session, facts, self.peer, link.peer, self._reader.take(), link.reader.take())
+        await relay_tcp(self.session, self._server_side, self.peer, self._reader)
         return False
 
     async def _http_layer(self, kind: Kind) -> bool:
@@ -311,7 +304,7 @@ class ClientConnection:
 
     async def _tls_layer(self, data: bytes) -> bool:
         """Open the client's TLS, unless it is not to be opened, or none after all."""
-        session, client, side = self.session, self.client, self._server_side
+        session, side = self.session, self._server_side
         is_to_us = side.way.destination is None
         hello = await read_hello(session, self.peer, self._reader, data)
         if hello is None:
@@ -320,13 +313,8 @@ class ClientConnection:
             if not session.options.rawtcp and not side.is_raw:
                 raise PeerError(NO_OTHER_PROTOCOLS)
             return await self._tcp_layer()
-        client.tls = True
-        client.sni = side.sni = hello.sni
-        client.alpn_offers = hello.alpn
-        client.cipher_list = cipher_names(hello.cipher_suites)
         server = side.placeholder()
-        info = ClientHelloData(session.context(client, server), hello)
-        await dispatch(session.hooks.tls_clienthello, info)
+        info = await hear_hello(session, side, server, hello)
         if not is_to_us and (info.ignore_connection or session.policy.decide(side.names()).action is Action.IGNORE):
             return await self._ignore()
         must_see_server = info.establish_server_tls_first

@@ -5,6 +5,8 @@ TLS is two of them) to the `Receiver` on top; bytes for the wire go down the sam
 """
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -25,6 +27,8 @@ TURN_PIECES = 16
 """What is written without waiting for the end of the turn: one turn may read megabytes, and only a transport that has been
 written to can say that it is full."""
 
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER: closing at once means RST."""
 READ_AHEAD = 262_144
 """Bytes that may wait for a reader before its peer is paused."""
 
@@ -93,6 +97,8 @@ class Peer(asyncio.Protocol):
         """All has been said; the connection closes by itself."""
         self.has_ended = False
         """The peer will send no more."""
+        self.ending = ""
+        """How the peer ended, once it has: `FIN`, `close_notify`, `RST`, or what broke the connection."""
         self.is_truncated = False
         """The peer ended TLS without close_notify, so the last message may be cut (RFC 8446 §6.1)."""
         self.stage = ""
@@ -127,10 +133,14 @@ class Peer(asyncio.Protocol):
         for endpoint in self._endpoints:
             endpoint.eof()
             self.is_truncated |= not endpoint.is_closed
-        self._end()
+        self._end("FIN")
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None:
+            self.ending = "RST" if isinstance(exc, ConnectionResetError | BrokenPipeError) else str(exc)
+        elif not self.is_closing:
+            self.ending = self.ending or "FIN"
         self.is_closing = self.is_lost = self.has_ended = True
         self._output.clear()
         self.deadline = NEVER
@@ -236,6 +246,21 @@ class Peer(asyncio.Protocol):
             self._release_writer()
             self.transport.abort()
 
+    def reset(self) -> None:
+        """Send what is buffered, then break off without a goodbye: with RST, where the transport is a socket."""
+        self.flush()
+        if self.is_closing:
+            return
+        sock = self.transport.get_extra_info("socket")
+        if sock is None:
+            self.abort()
+            return
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.is_closing = True
+        self._release_writer()
+        self.within(CLOSING_SECONDS, "closing")
+        self.transport.close()
+
     def linger(self) -> None:
         """Close after an answer that the peer did not wait for: read on a little, so that no reset overtakes it."""
         if self.has_ended:
@@ -286,7 +311,7 @@ class Peer(asyncio.Protocol):
             if endpoint.is_closed:
                 if data:
                     self._pass_up(depth, data)
-                self._end()
+                self._end("close_notify")
                 return b""
             if not data:
                 return b""
@@ -294,6 +319,7 @@ class Peer(asyncio.Protocol):
 
     def _fail(self, error: PeerError) -> None:
         """End a connection whose TLS has failed."""
+        self.ending = error.message
         receiver, self.receiver = self.receiver, Discard(self)
         self._output.clear()
         self.is_closing = True
@@ -322,9 +348,10 @@ class Peer(asyncio.Protocol):
         for depth in range(len(self._endpoints) - 1, -1, -1):
             self._write_below(depth, self._endpoints[depth].close())
 
-    def _end(self) -> None:
+    def _end(self, how: str) -> None:
         if not self.has_ended:
             self.has_ended = True
+            self.ending = how
             self.receiver.ended()
 
     def _release_writer(self) -> None:

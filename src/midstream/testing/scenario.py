@@ -69,6 +69,10 @@ class ScriptedPeer:
         """Close the connection in both directions."""
         self._scenario.act(self.transport.abort)
 
+    def resets(self) -> None:
+        """Break the connection off (RST)."""
+        self._scenario.act(self.transport.break_off, ConnectionResetError(104, "Connection reset by peer"))
+
     def received(self) -> bytes:
         """Return what the proxy has sent since the last call."""
         self._scenario.settle()
@@ -79,6 +83,12 @@ class ScriptedPeer:
         """The proxy has closed the connection."""
         self._scenario.settle()
         return self.transport.is_closing()
+
+    @property
+    def was_reset(self) -> bool:
+        """The proxy has broken the connection off, without a goodbye."""
+        self._scenario.settle()
+        return self.transport.was_aborted
 
     @property
     def was_told_the_end(self) -> bool:

@@ -22,6 +22,8 @@ class MemoryTransport(asyncio.Transport):
         self.is_lost = False
         self.reads_slowly = False
         """Set to let written bytes pile up, so that the writer feels a slow reader; `take` makes room."""
+        self.was_aborted = False
+        """It was broken off: on a socket, what the other end gets may be a reset."""
         self._protocol = protocol
         self._is_closing = False
         self._is_full = False
@@ -55,7 +57,12 @@ class MemoryTransport(asyncio.Transport):
         self._lose()
 
     def abort(self) -> None:
+        self.was_aborted = True
         self._lose()
+
+    def break_off(self, error: OSError) -> None:
+        """Lose the connection by an error."""
+        self._lose(error)
 
     def take(self) -> bytes:
         """Return what was written since the last call, as the other end reads it."""
@@ -73,14 +80,14 @@ class MemoryTransport(asyncio.Transport):
             call()
         return bool(later)
 
-    def _lose(self) -> None:
+    def _lose(self, error: OSError | None = None) -> None:
         if not self._is_closing:
             self._is_closing = True
-            self._later.append(self._connection_lost)
+            self._later.append(lambda: self._connection_lost(error))
 
-    def _connection_lost(self) -> None:
+    def _connection_lost(self, error: OSError | None) -> None:
         self.is_lost = True
-        self._protocol.connection_lost(None)
+        self._protocol.connection_lost(error)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return super().get_extra_info(name, default)
