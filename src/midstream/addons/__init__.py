@@ -4,6 +4,7 @@ from midstream.addon import Options
 from midstream.addons.block import Block
 from midstream.addons.crl import Revocations
 from midstream.addons.dumper import Dumper
+from midstream.addons.inject import Inject
 from midstream.addons.onboarding import Onboarding
 from midstream.addons.proxyauth import ProxyAuth
 from midstream.addons.reverse import Reverse
@@ -21,6 +22,7 @@ def default_addons() -> list[object]:
         Switch("onboarding", {"onboarding", "onboarding_host"}, Onboarding.wanted),
         Revocations(),
         Switch("upstream_auth", {"upstream_auth"}, UpstreamAuth.wanted),
+        Inject(),
         Switch("reverse", {"mode", "keep_host_header", "keep_alt_svc_header"}, Reverse.wanted),
     ]
 

@@ -86,8 +86,7 @@ class FlowText:
 
     def websocket_message(self, flow: HTTPFlow, message: WebSocketMessage) -> str:
         """Return one message of a WebSocket connection."""
-        notes = [note for note, is_so in (("injected", message.injected), ("dropped", message.dropped)) if is_so]
-        what = " ".join(("websocket", "text" if message.is_text else "binary", *notes))
+        what = " ".join(("websocket", "text" if message.is_text else "binary", *notes_on(message)))
         lines = [self._message_line(flow, what, from_client=message.from_client)]
         lines += self._content(message.content, message.text if message.is_text else None)
         return "\n".join(lines) + "\n"
@@ -141,7 +140,8 @@ class FlowText:
 
     def message(self, flow: TCPFlow | UDPFlow, message: TCPMessage | UDPMessage) -> str:
         """Return one message of a TCP or UDP flow."""
-        lines = [self._message_line(flow, flow.type, from_client=message.from_client)]
+        what = " ".join((flow.type, *notes_on(message)))
+        lines = [self._message_line(flow, what, from_client=message.from_client)]
         lines += self._content(message.content)
         return "\n".join(lines) + "\n"
 
@@ -152,6 +152,8 @@ class FlowText:
             line += self._style(f" << {harmless.line(flow.error.msg)}", "red")
         else:
             line += " closed"
+        if self.detail >= 2 and isinstance(flow, TCPFlow):
+            line += self._style(harmless.line(closing(flow)), "bright_black")
         lines = [line]
         if self.detail >= 4:
             lines += self._facts(flow)
@@ -287,6 +289,18 @@ def address(peername: tuple[str, int] | tuple[str, int, int, int] | None) -> str
 def server_address(server: Server) -> str:
     """Return the name of a server as it was asked for, else its address."""
     return address(server.address or server.peername)
+
+
+def notes_on(message: WebSocketMessage | TCPMessage | UDPMessage) -> list[str]:
+    """Return what was done to a message."""
+    return [note for note, is_so in (("injected", message.injected), ("dropped", message.dropped)) if is_so]
+
+
+def closing(flow: TCPFlow) -> str:
+    """Return who closed first, how, and where TLS was opened on the way."""
+    first = f" (first closed by {flow.closed_by}: {flow.close_reason})" if flow.closed_by else ""
+    tls = {"": "", "TLS": " (TLS began on the way)"}.get(flow.starttls, f" (STARTTLS of {flow.starttls})")
+    return tls + first
 
 
 def size_of(message: Message) -> str:

@@ -245,6 +245,25 @@ def test_tcp_flows(tcp):
     assert "  client: 127.0.0.1:50000\n" in FlowText(detail=4).stream(tcp)
 
 
+def test_tcp_flows_tell_from_detail_2_on_who_closed(tcp):
+    tcp.closed_by, tcp.close_reason = "server", "RST"
+    assert FlowText(detail=1).stream(tcp).endswith(" closed\n")
+    assert FlowText(detail=2).stream(tcp).endswith(" closed (first closed by server: RST)\n")
+    tcp.starttls, tcp.error = "SMTP", Error("reset")
+    assert FlowText(detail=2).stream(tcp).endswith(" << reset (STARTTLS of SMTP) (first closed by server: RST)\n")
+    tcp.starttls, tcp.closed_by = "TLS", ""
+    assert FlowText(detail=2).stream(tcp).endswith(" << reset (TLS began on the way)\n")
+
+
+def test_tcp_messages_tell_what_was_done_to_them(tcp):
+    message = TCPMessage(True, b"x", injected=True)
+    assert (
+        FlowText(detail=3).message(tcp, message).startswith("127.0.0.1:50000 -> tcp injected -> db.test:5432\n")
+    )
+    message = TCPMessage(True, b"x", dropped=True)
+    assert FlowText(detail=3).message(tcp, message).startswith("127.0.0.1:50000 -> tcp dropped -> db.test:5432\n")
+
+
 def test_tcp_messages(tcp):
     assert FlowText(detail=3).message(tcp, TCPMessage(True, b"select 1;")) == (
         "127.0.0.1:50000 -> tcp -> db.test:5432\n\n    select 1;\n"

@@ -12,5 +12,17 @@ def test_state_round_trip():
     assert not again.live
 
 
+def test_who_closed_and_where_tls_began_is_saved():
+    flow = TCPFlow(Client(), Server())
+    state = flow.get_state()
+    flow.closed_by, flow.close_reason, flow.starttls = "client", "FIN", "SMTP"
+    again = Flow.from_state(flow.get_state())
+    assert (again.closed_by, again.close_reason, again.starttls) == ("client", "FIN", "SMTP")
+    for name in ("closed_by", "close_reason", "starttls"):
+        del state[name]  # as written by others
+    again.set_state(state)
+    assert (again.closed_by, again.close_reason, again.starttls) == ("", "", "")
+
+
 def test_repr():
     assert repr(TCPFlow(Client(), Server())) == "<TCPFlow (0 messages)>"
