@@ -2,6 +2,7 @@
 
 import hashlib
 import socket
+import struct
 import threading
 
 import pytest
@@ -11,6 +12,13 @@ from livekit.scripted import ScriptedOrigin
 from livekit.tools import TIME_LIMIT
 
 BLOCK = bytes(range(256)) * 256
+
+
+class Watch:
+    """An addon that makes the relay read messages."""
+
+    def tcp_message(self, flow):
+        pass
 
 
 @pytest.fixture
@@ -39,6 +47,10 @@ def relayed(proxy, origin):
         client.close()
 
 
+def where(command):
+    return "127.0.0.1", int(command.wait_for(r"proxy at 127\.0\.0\.1:(\d+),"))
+
+
 def read_all(client):
     pieces = []
     while data := client.recv(65536):
@@ -60,10 +72,6 @@ def test_a_half_close_reaches_the_server_and_the_answer_the_client(relayed):
 
 @pytest.mark.parametrize("is_watched", [True, False])
 def test_much_data_to_a_slow_reader_arrives_whole(relayed, is_watched):
-    class Watch:
-        def tcp_message(self, flow):
-            pass
-
     def pour(connection):
         for _ in range(1000):
             connection.send(BLOCK)
@@ -131,3 +139,86 @@ def test_what_a_server_says_as_soon_as_it_is_connected_is_not_lost(proxy, script
     running.engine._session.network = Eager()
     with RawClient(running.address) as client:
         assert client.read_until(b"\n") == b"220 early\r\n"
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_a_reset_goes_on_to_the_client_behind_the_last_words(relayed, is_watched):
+    def reset(connection):
+        connection.read_exactly(1)
+        connection.send(BLOCK)
+        connection.read_exactly(1)
+        connection.abort()
+
+    running, client = relayed(reset, addons=(Watch(),) if is_watched else ())
+    client.settimeout(TIME_LIMIT)
+    client.sendall(b"x")
+    assert client.recv(len(BLOCK), socket.MSG_WAITALL) == BLOCK
+    client.sendall(b"x")
+    with pytest.raises(ConnectionResetError):
+        client.recv(1)
+    (flow,) = running.recorder.wait_for_tcp_flows()
+    assert (flow.closed_by, flow.close_reason) == ("server", "RST")
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_a_reset_goes_on_to_the_server(relayed, is_watched):
+    ends = []
+
+    def wait(connection):
+        connection.read_exactly(1)
+        connection.send(b"y")
+        try:
+            ends.append(connection.transport.recv(1))
+        except ConnectionResetError as error:
+            ends.append(error)
+
+    running, client = relayed(wait, addons=(Watch(),) if is_watched else ())
+    client.sendall(b"x")
+    assert client.recv(1) == b"y"
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    (flow,) = running.recorder.wait_for_tcp_flows()
+    assert (flow.closed_by, flow.close_reason) == ("client", "RST")
+    running.stop()
+    assert isinstance(ends[0], ConnectionResetError)
+
+
+def test_a_reset_goes_on_with_uvloop_too(dump, origin):
+    def reset(connection):
+        connection.read_exactly(1)
+        connection.abort()
+
+    command = dump("-m", f"reverse:tcp://127.0.0.1:{origin(reset).port}", "--flow-detail", "2")
+    with socket.create_connection(where(command), TIME_LIMIT) as client:
+        client.sendall(b"x")
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+    command.wait_for(r"first closed by server: RST")
+
+
+def test_messages_go_to_the_log_with_all_detail(dump, origin):
+    command = dump("-v", "-m", f"reverse:tcp://127.0.0.1:{origin(lambda connection: connection.read_to_end()).port}")
+    with socket.create_connection(where(command), TIME_LIMIT) as client:
+        client.sendall(b"\x00hello")
+        command.wait_for(r"-> tcp -> 127\.0\.0\.1:\d+: '\\x00hello'")
+
+
+def test_injection_both_ways_while_the_connection_is_idle(relayed):
+    class Keep(Watch):
+        def tcp_start(self, flow):
+            self.flow = flow
+
+    def greet(connection):
+        connection.send(b"hello")
+        got.append(connection.read_to_end())
+
+    keep, got = Keep(), []
+    running, client = relayed(greet, addons=(keep,))
+    assert client.recv(100) == b"hello"
+    running.call(lambda: keep.flow.inject(True, b"to the client"))
+    assert client.recv(100) == b"to the client"
+    running.call(lambda: running.engine.commands.call("inject.tcp", keep.flow, False, b"to the server"))
+    client.shutdown(socket.SHUT_WR)
+    assert client.recv(1) == b""
+    running.recorder.wait_for_tcp_flows()
+    assert got == [b"to the server"]

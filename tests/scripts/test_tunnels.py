@@ -467,6 +467,19 @@ def test_a_reset_behind_a_half_close_is_passed_on_too(play, ends):
     assert "reset" in ends.flow.error.msg
 
 
+@pytest.mark.parametrize(("first", "is_error"), [("client", True), ("server", False)])
+def test_a_client_that_has_heard_the_last_word_may_just_go(play, ends, first, is_error):
+    scenario = play(MODE, addons=[ends])
+    client = scenario.client()
+    client.sends(b"one")
+    peers = {"client": client, "server": scenario.servers[0]}
+    peers.pop(first).ends()
+    (second,) = peers.values()
+    second.resets()
+    assert (ends.flow.error is not None) is is_error
+    assert (ends.flow.closed_by, ends.flow.close_reason) == (first, "FIN")
+
+
 @pytest.mark.parametrize("is_watched", [True, False])
 def test_our_own_closing_is_known_as_such(play, tcp, ends, is_watched):
     addon = tcp if is_watched else ends

@@ -48,7 +48,13 @@ class Half:
             self._tunnel.closed(self._side, self.source.ending)
         else:
             self._tunnel.closed("proxy", "stopped")
-        self._tunnel.finish("" if self.has_ended and self.source.ending != RST else error.message)
+        self._tunnel.finish("" if self._is_orderly() else error.message)
+
+    def _is_orderly(self) -> bool:
+        """Tell whether a lost connection has lost nothing: clients that have heard the last word often do not say theirs."""
+        if self._side == "client" and self.other.has_ended:
+            return True
+        return self.has_ended and self.source.ending != RST
 
     def writable(self) -> None:
         self.other.source.resume_reading()
