@@ -257,9 +257,7 @@ def test_tcp_flows_tell_from_detail_2_on_who_closed(tcp):
 
 def test_tcp_messages_tell_what_was_done_to_them(tcp):
     message = TCPMessage(True, b"x", injected=True)
-    assert (
-        FlowText(detail=3).message(tcp, message).startswith("127.0.0.1:50000 -> tcp injected -> db.test:5432\n")
-    )
+    assert FlowText(detail=3).message(tcp, message).startswith("127.0.0.1:50000 -> tcp injected -> db.test:5432\n")
     message = TCPMessage(True, b"x", dropped=True)
     assert FlowText(detail=3).message(tcp, message).startswith("127.0.0.1:50000 -> tcp dropped -> db.test:5432\n")
 
