@@ -18,6 +18,7 @@ from harness.certificates import Certificates
 MIDSTREAM, MITMDUMP, NGINX, NGHTTPX = "midstream", "mitmdump", "nginx", "nghttpx"
 NAMES = (MIDSTREAM, MITMDUMP, NGINX, NGHTTPX)
 _SCRIPT = Path(__file__).with_name("set_header.py")
+_TCP_SCRIPT = Path(__file__).with_name("see_messages.py")
 _OFFERS = {True: Path(__file__).with_name("offer_h2.py"), False: Path(__file__).with_name("offer_h1.py")}
 
 
@@ -31,6 +32,8 @@ class Job:
     """Clients speak HTTP/2; only over TLS."""
     server_http2: bool = False
     """So does the origin; without it, the origin knows HTTP/1.1 only."""
+    raw_port: int = 0
+    """Relay raw TCP to whoever listens there."""
 
     @property
     def is_http2(self) -> bool:
@@ -110,7 +113,9 @@ def _nginx() -> Peer:
         tls = "ssl http2" if job.client_http2 else "ssl" if job.tls else ""
         return nginx.proxy(place, port, site.origin, site.certificates, tls=tls, script=job.script)
 
-    return Peer(NGINX, machine.version_of(["nginx", "-v"]), command, lambda job: not job.server_http2)
+    return Peer(
+        NGINX, machine.version_of(["nginx", "-v"]), command, lambda job: not job.server_http2 and not job.raw_port
+    )
 
 
 def _nghttpx() -> Peer:
@@ -141,13 +146,15 @@ def _dump_command(program: list[str], extras: Callable[[Job], list[str]]) -> Cal
     def command(site: Site, job: Job, port: int) -> list[str]:
         confdir = site.directory / f"confdir-{Path(program[0]).name}"
         mode = f"reverse:https://localhost:{site.port(job)}" if job.tls else "regular"
+        if job.raw_port:
+            mode = f"reverse:tcp://127.0.0.1:{job.raw_port}"
         settings = {
             "confdir": confdir,
             "ssl_verify_upstream_trusted_ca": site.certificates.authority,
             "stream_large_bodies": "10m",
         }
         sets = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
-        script = ["-s", str(_SCRIPT)] if job.script else []
+        script = ["-s", str(_TCP_SCRIPT if job.raw_port else _SCRIPT)] if job.script else []
         listen = ["--mode", mode, "--listen-host", "127.0.0.1", "-p", str(port)]
         return [*program, "-q", *listen, *sets, *script, *extras(job)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness import body, http2, latency, memory, start, throughput
+from harness import body, http2, latency, memory, start, tcp, throughput
 from harness.results import Result
 from harness.stage import Stage
 
@@ -20,6 +20,8 @@ SCENARIOS: dict[str, Callable[[Stage], Result]] = {
     "body": body.body,
     "h2-body": http2.body,
     "h2-streams": http2.streams,
+    "tcp": tcp.spliced,
+    "tcp-script": tcp.seen,
     "idle": memory.idle,
     "soak": memory.soak,
     "start": start.start,
