@@ -382,3 +382,24 @@ def test_a_flow_killed_meanwhile_ends_once_tls_is_there(trusting, origins, reade
     assert client.is_closed
     assert server.is_closed
     assert reader.flow.close_reason == "killed"
+
+
+def test_all_may_be_there_before_the_relay_begins(trusting, origins, addon):
+    gate = Signal()
+
+    class Think:
+        async def next_layer(self, nextlayer):
+            await gate
+
+    scenario = trusting(addons=[addon, Think()])
+    client, server = connect(scenario)
+    server.sends(MYSQL_GREETING)
+    client.sends(MYSQL_REQUEST + b"\x16\x03\x01\x02\x00\x01")
+    client.ends()
+    gate.set(None)
+    scenario.settle()
+    assert client.received() == MYSQL_GREETING
+    assert server.received() == MYSQL_REQUEST
+    assert client.is_closed
+    assert server.is_closed
+    assert "inside its ClientHello" in addon.flow.error.msg

@@ -613,6 +613,66 @@ def test_an_ended_direction_and_an_ended_flow_take_no_injection(play, tcp):
         tcp.flow.inject(True, b"x")
 
 
+def test_a_broken_connection_takes_no_injection_though_messages_wait(play, tcp):
+    gate = Signal()
+
+    class Think:
+        async def tcp_message(self, flow):
+            await gate
+
+    scenario = play(MODE, addons=[tcp, Think()])
+    client = scenario.client()
+    client.sends(b"one")
+    client.resets()
+    with pytest.raises(ControlException, match="this connection is over"):
+        tcp.flow.inject(False, b"x")
+    gate.set(None)
+    scenario.settle()
+    assert scenario.servers[0].received() == b"one"
+    assert tcp.flow.close_reason == "RST"
+
+
+@pytest.mark.parametrize("how", ["leaves", "resets", "ends"])
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_a_client_may_be_gone_before_the_relay_begins(play, tcp, ends, is_watched, how):
+    gate = Signal()
+
+    class Think:
+        async def next_layer(self, nextlayer):
+            await gate
+
+    addon = tcp if is_watched else ends
+    scenario = play(addons=[addon, Think()])
+    client = scenario.client()
+    client.sends(TO_BOX + b"\0\1")
+    getattr(client, how)()
+    gate.set(None)
+    scenario.settle()
+    (server,) = scenario.servers
+    assert server.received() == b"\0\1"
+    assert server.was_told_the_end
+    server.ends()
+    assert addon.flow.closed_by == "client"
+    assert addon.flow.close_reason == ("RST" if how == "resets" else "FIN")
+
+
+def test_what_the_server_said_before_the_relay_began_came_first(play, tcp):
+    gate = Signal()
+
+    class Think:
+        async def next_layer(self, nextlayer):
+            await gate
+
+    scenario = play(addons=[tcp, Think()])
+    client = scenario.client()
+    client.sends(TO_BOX)
+    scenario.servers[0].sends(b"hello")
+    client.sends(b"who are you?")
+    gate.set(None)
+    scenario.settle()
+    assert contents(tcp.flow) == [(False, b"hello"), (True, b"who are you?")]
+
+
 def test_a_flow_that_is_about_to_end_takes_no_injection(play, tcp):
     refused = []
 

@@ -44,7 +44,9 @@ class TcpRelay:
 
     def look_away(self) -> None:
         """Have what follows pass unseen."""
-        self._way = _Unseen(self._session, self.flow)
+        unseen = _Unseen(self._session, self.flow)
+        unseen.tunnel = self._way.tunnel
+        self._way = unseen
         self.flow.on_inject = None
 
     async def end(self, error: str = "") -> None:

@@ -30,14 +30,16 @@ async def relay_tcp(session: Session, side: ServerSide, peer: Peer, reader: Byte
 
     """
     link = await side.have_relay_link()
+    from_client, from_server = reader.take(), link.reader.take()
     tcp = TcpRelay(session, (side.client, link.server))
     error = "the connection was given up"
     try:
         watch = Watch() if session.options.starttls else None
-        while readers := await tcp.run(peer, link.peer, reader.take(), link.reader.take(), watch):
+        while readers := await tcp.run(peer, link.peer, from_client, from_server, watch):
             assert watch is not None
             reader, link.reader = readers
             watch = await _begin_tls(session, side, peer, reader, tcp, watch)
+            from_client, from_server = reader.take(), link.reader.take()
         error = ""
     except PeerError as failure:
         error = failure.message

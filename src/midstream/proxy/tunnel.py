@@ -40,7 +40,7 @@ class Half:
     def ended(self) -> None:
         if not self.has_ended:
             self.has_ended = True
-            self._tunnel.closed(self._side, self.source.ending)
+            self._tunnel.closed(self._side, self.source.ending or "FIN")
             self._take(b"")
 
     def lost(self, error: PeerError) -> None:
@@ -86,9 +86,9 @@ class Tunnel:
         self._idle_limit = session.settings.tcp_timeout
 
     def join(self, from_client: bytes, from_server: bytes) -> None:
-        """Begin, with what has come already."""
+        """Begin, with what has come already: the server's first, for it has heard nothing of the client's yet."""
         self.touch()
-        halves = ((self.up, from_client), (self.down, from_server))
+        halves = ((self.down, from_server), (self.up, from_client))
         for half, data in halves:
             half.source.receiver = half
             half.source.resume_reading()
