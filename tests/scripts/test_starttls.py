@@ -396,6 +396,7 @@ def test_all_may_be_there_before_the_relay_begins(trusting, origins, addon):
     server.sends(MYSQL_GREETING)
     client.sends(MYSQL_REQUEST + b"\x16\x03\x01\x02\x00\x01")
     client.ends()
+    server.ends()
     gate.set(None)
     scenario.settle()
     assert client.received() == MYSQL_GREETING
