@@ -1,6 +1,6 @@
 """Commands that send something of our own into a flow that is under way."""
 
-from midstream.addon import Flow, TCPFlow, UsageError, command
+from midstream.addon import Flow, HTTPFlow, TCPFlow, UsageError, command
 
 
 class Inject:
@@ -14,3 +14,10 @@ class Inject:
         if not isinstance(flow, TCPFlow):
             raise UsageError(f"inject.tcp wants a TCP flow, got one of type {flow.type}")
         flow.inject(to_client, message)
+
+    @command.command("inject.websocket")
+    def websocket(self, flow: Flow, to_client: bool, message: bytes, is_text: bool = True) -> None:
+        """Send a message to one side of a WebSocket connection as if the other had sent it."""
+        if not isinstance(flow, HTTPFlow):
+            raise UsageError(f"inject.websocket wants an HTTP flow, got one of type {flow.type}")
+        flow.inject(to_client, message, is_text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from midstream.cli.files import LoopFaults, allow_many_files
 from midstream.errors import OptionsError, UsageError
 from midstream.options import Options, listeners
 
@@ -36,8 +37,11 @@ def run_in_loop(options: Options, work: Callable[[], Awaitable[T]]) -> T:
     """Run `work` in the event loop that the options ask for."""
 
     async def begin() -> T:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(LoopFaults(loop.time))
         return await work()
 
+    allow_many_files()
     with asyncio.Runner(loop_factory=loop_factory(options.event_loop)) as runner:
         return runner.run(begin())
 

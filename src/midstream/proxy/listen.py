@@ -17,6 +17,7 @@ from midstream.proxy.connection import ClientConnection
 from midstream.proxy.datagrams import DatagramClient, DatagramPort
 from midstream.proxy.dns import DnsConnection, answer_datagrams
 from midstream.proxy.dnsasker import Asker
+from midstream.proxy.network import keep_alive
 from midstream.proxy.peer import Peer
 from midstream.proxy.pool import Pool
 from midstream.proxy.session import Session
@@ -216,6 +217,8 @@ def _listen_on(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if kind == socket.SOCK_DGRAM:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DATAGRAM_BUFFER)
+        else:
+            keep_alive(sock)
         sock.setblocking(False)
         sock.bind(address)
         if kind == socket.SOCK_STREAM:

@@ -19,8 +19,10 @@ T = TypeVar("T")
 EYEBALL_SECONDS = 0.25
 """How long an address may take before the next one is tried beside it (RFC 8305 §5)."""
 SWEEP_SECONDS = 0.5
-_log = logging.getLogger("midstream.proxy")
+KEEPALIVE_SECONDS = 120
+"""How long a connection may be silent before the system asks whether the other end is still there."""
 NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+_log = logging.getLogger("midstream.proxy")
 
 
 class AsyncioNetwork:
@@ -46,11 +48,13 @@ class AsyncioNetwork:
                 raise OSError(f"it has no address that can be reached from {source}")
         elif len(found) == 1 and len(found[0][4]) == 2:
             await loop.create_connection(lambda: peer, *found[0][4][:2])
+            _keep_alive(peer)
             return
         sock = await aiohappyeyeballs.start_connection(
             found, local_addr_infos=local, happy_eyeballs_delay=EYEBALL_SECONDS, interleave=1, loop=loop
         )
         await loop.create_connection(lambda: peer, sock=sock)
+        _keep_alive(peer)
 
     async def open_datagrams(self, host: str, port: int, source: str | None, link: asyncio.DatagramProtocol) -> None:
         """Give `link` a UDP socket for one server: the first address there is, since nothing tells whether it listens.
@@ -94,6 +98,21 @@ class AsyncioNetwork:
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Do something that may take longer than a connection should wait."""
         return await asyncio.to_thread(call)
+
+
+def keep_alive(sock: socket.socket) -> None:
+    """Have the system find out when the other end is gone without a word; connections inherit it from a listening socket."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", KEEPALIVE_SECONDS), ("TCP_KEEPINTVL", KEEPALIVE_SECONDS // 4)):
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _keep_alive(peer: Peer) -> None:
+    sock = peer.transport.get_extra_info("socket")
+    if sock is not None:
+        with contextlib.suppress(OSError):  # it is gone already
+            keep_alive(sock)
 
 
 class AsyncioWaiter:

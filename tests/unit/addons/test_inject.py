@@ -43,6 +43,16 @@ def test_a_flow_that_is_over_is_an_error_of_the_caller(scenario):
         scenario().commands.call("inject.tcp", TCPFlow(Client(), Server(), live=True), True, b"hello")
 
 
+def test_websocket_messages_are_injected(scenario, make_flow):
+    flow, injected, commands = make_flow(), [], scenario().commands
+    flow.on_inject = lambda *what: injected.append(what)
+    commands.call("inject.websocket", flow, True, b"hello")
+    commands.call("inject.websocket", flow, False, b"\0", False)
+    assert injected == [(True, b"hello", True), (False, b"\0", False)]
+    with pytest.raises(UsageError, match="wants an HTTP flow, got one of type tcp"):
+        commands.call("inject.websocket", Relay().flow, True, b"hello")
+
+
 def test_through_a_proxy(scenario):
     class Script:
         flow = None

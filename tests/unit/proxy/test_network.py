@@ -7,7 +7,7 @@ import pytest
 from midstream.proxy.datagrams import DatagramLink
 from midstream.proxy.deadlines import Deadlines
 from midstream.proxy.failure import ClientLeft
-from midstream.proxy.network import AsyncioNetwork, AsyncioWaiter, sweep_for_ever
+from midstream.proxy.network import AsyncioNetwork, AsyncioWaiter, keep_alive, sweep_for_ever
 from midstream.proxy.peer import Peer
 from midstream.proxy.stepper import Step
 from midstream.proxy.turns import Turns
@@ -24,6 +24,29 @@ async def connect(host, port, source=None):
     peer.close()
     await asyncio.sleep(0)
     return names
+
+
+def test_tcp_09_the_system_watches_over_connections():
+    async def look(port, host):
+        peer = Peer("server", Deadlines(), Turns(asyncio.get_running_loop().call_soon))
+        await AsyncioNetwork().connect(host, port, None, peer)
+        sock = peer.transport.get_extra_info("socket")
+        kept = sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        idle = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) if hasattr(socket, "TCP_KEEPIDLE") else 120
+        peer.close()
+        await asyncio.sleep(0)
+        return kept, idle
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for host in ("127.0.0.1", "localhost"):
+            assert run(look(server.getsockname()[1], host)) == (1, 120)
+
+
+def test_systems_that_know_no_times_for_it(monkeypatch):
+    monkeypatch.delattr(socket, "TCP_KEEPIDLE")
+    with socket.socket() as sock:
+        keep_alive(sock)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
 
 
 @pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
