@@ -5,7 +5,7 @@
 set -eu
 
 # Program and the Debian package that brings it; iproute2 is `ip`, libnss3-tools is `certutil`.
-wanted='nginx:nginx curl:curl openssl:openssl ip:iproute2 iptables:iptables certutil:libnss3-tools nghttpx:nghttp2-proxy dnsmasq:dnsmasq-base dig:bind9-dnsutils'
+wanted='nginx:nginx curl:curl openssl:openssl ip:iproute2 iptables:iptables certutil:libnss3-tools nghttpx:nghttp2-proxy dnsmasq:dnsmasq-base dig:bind9-dnsutils pg_createcluster:postgresql redis-server:redis-server'
 
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 export PATH

@@ -127,7 +127,11 @@ HOOKS: tuple[Hook, ...] = (
     *_group(
         "TCP",
         ("tcp_start", TCP, "A connection is relayed as plain bytes."),
-        ("tcp_message", TCP, "Bytes came: the last of `flow.messages`; its content may be changed."),
+        (
+            "tcp_message",
+            TCP,
+            "Bytes came: the last of `flow.messages`; its content may be changed, or the message dropped.",
+        ),
         ("tcp_end", TCP, "Both sides have closed."),
         ("tcp_error", TCP, "The connection broke: `flow.error`. Either this or `tcp_end` fires."),
     ),
