@@ -5,7 +5,10 @@ import pytest
 from midstream.addon import observe
 from midstream.flow import Cert
 from midstream.proxy.stepper import Signal
+from midstream.testing.http2 import Http2Peer
 from midstream.testing.tls import Origins, client_context, tls_client
+from midstream.wire.events import END, Data
+from midstream.wire.h2.errors import CANCEL, CONNECT_ERROR
 
 MAIL = "mail.example"
 SSL_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"
@@ -404,3 +407,67 @@ def test_all_may_be_there_before_the_relay_begins(trusting, origins, addon):
     assert client.is_closed
     assert server.is_closed
     assert "inside its ClientHello" in addon.flow.error.msg
+
+
+# Tunnels on streams of HTTP/2.
+
+
+class Stream:
+    """One CONNECT stream as a carrier of bytes."""
+
+    def __init__(self, peer, stream):
+        self.peer = peer
+        self.stream = stream
+        self._taken = 0
+
+    def sends(self, data):
+        self.peer.says(self.stream, Data(data))
+
+    def received(self):
+        body = self.peer.received(self.stream).body
+        self._taken, before = len(body), self._taken
+        return body[before:]
+
+    @property
+    def last(self):
+        return self.peer.received(self.stream).last
+
+
+@pytest.fixture
+def stream(trusting, addon):
+    """A tunnel to mail.example on a stream, and the server at its end."""
+    scenario = trusting(addons=[addon])
+    peer = Http2Peer.client(scenario.client())
+    stream = Stream(peer, peer.asks("CONNECT", MAIL + ":25", None, scheme="", authority=MAIL + ":25"))
+    assert peer.received(stream.stream).status == 200
+    return scenario, stream, scenario.servers[0]
+
+
+def test_tls_begins_on_a_stream_of_http2(stream, origins, addon):
+    scenario, client, server = stream
+    smtp(client, server)
+    inner, served = open_both(scenario, origins, client, server)
+    inner.sends(b"in secret")
+    assert served.received() == b"in secret"
+    served.sends(b"the answer")
+    assert inner.received() == b"the answer"
+    client.peer.says(client.stream, END)
+    server.ends()
+    assert addon.flow.starttls == "SMTP"
+
+
+def test_resets_pass_between_streams_and_connections(stream, addon):
+    _, client, server = stream
+    talk(client, server, ("<", b"hello"), (">", b"hello"))
+    server.resets()
+    assert client.last.code == CONNECT_ERROR
+    assert (addon.flow.closed_by, addon.flow.close_reason) == ("server", "RST")
+
+
+def test_a_stream_that_is_reset_resets_the_connection(stream, addon):
+    _, client, server = stream
+    talk(client, server, ("<", b"hello"), (">", b"hello"))
+    client.peer.engine.abandon(client.stream, CANCEL)
+    client.peer.flush()
+    assert server.was_reset
+    assert (addon.flow.closed_by, addon.flow.close_reason) == ("client", "RST")
