@@ -2,7 +2,7 @@
 
 import pytest
 
-from midstream.addon import observe
+from midstream.addon import ControlException, observe
 from midstream.testing import Scenario
 
 SERVER = ("192.0.2.7", 7)
@@ -271,3 +271,36 @@ def test_the_proxy_does_not_send_to_itself(play, watch):
     scenario.session.own_addresses.add(SERVER)
     scenario.datagram_client().sends(b"1")
     assert "would come back for ever" in watch.flows[0].error.msg
+
+
+def test_messages_are_dropped_and_stay_in_the_record(play, watch):
+    class Drop:
+        def udp_message(self, flow):
+            if flow.messages[-1].content == b"secret":
+                flow.messages[-1].drop()
+
+    scenario = play(Drop())
+    client = scenario.datagram_client()
+    for data in (b"one", b"secret", b"two"):
+        client.sends(data)
+    assert scenario.datagram_servers[0].received() == [b"one", b"two"]
+    assert [message.dropped for message in watch.flows[0].messages] == [False, True, False]
+
+
+def test_datagrams_are_injected_both_ways(play, watch):
+    scenario = play()
+    client = scenario.datagram_client()
+    client.sends(b"one")
+    (flow,) = watch.flows
+    scenario.act(flow.inject, True, b"to the client")
+    scenario.act(flow.inject, False, b"to the server")
+    assert client.received() == [b"to the client"]
+    assert scenario.datagram_servers[0].received() == [b"one", b"to the server"]
+    assert [(message.from_client, message.injected) for message in flow.messages] == [
+        (True, False),
+        (False, True),
+        (True, True),
+    ]
+    scenario.advance(100_000)
+    with pytest.raises(ControlException, match="not live any more"):
+        flow.inject(True, b"x")

@@ -32,6 +32,7 @@ class _Relay:
         )
         self._link = DatagramLink(self._from_server, self._failed)
         self._answers: deque[bytes] = deque()
+        self._injected: deque[tuple[bool, bytes]] = deque()
         self._kept_size = 0
         self._held: Signal[None] | None = None
         self._problem = ""
@@ -48,7 +49,7 @@ class _Relay:
         else:
             await self._converse()
         flow.live = False
-        flow.on_release = None
+        flow.on_release = flow.on_inject = None
         if self._problem and flow.error is None:
             flow.error = Error(self._problem, self._session.time())
         await dispatch(hooks.udp_error if flow.error is not None else hooks.udp_end, flow)
@@ -56,12 +57,15 @@ class _Relay:
     async def _converse(self) -> None:
         flow, talker, hooks = self._flow, self._talker, self._session.hooks
         flow.on_release = self._released
+        flow.on_inject = self._inject
         talker.is_held = lambda: self._held is not None
         talker.on_end = self._let_go
         try:
             await self._tell(hooks.udp_start)
             while not talker.is_over and flow.error is None:
-                if self._answers:
+                if self._injected:
+                    await self._pass_on(*self._injected.popleft(), is_injected=True)
+                elif self._answers:
                     await self._pass_on(False, self._answers.popleft())
                 elif (data := await talker.next()) is not None:
                     await self._pass_on(True, data)
@@ -70,13 +74,13 @@ class _Relay:
             self._link.close()
             self._session.server_lost(flow.server_conn, flow.client_conn)
 
-    async def _pass_on(self, from_client: bool, data: bytes) -> None:
+    async def _pass_on(self, from_client: bool, data: bytes, *, is_injected: bool = False) -> None:
         hooks = self._session.hooks
-        message = UDPMessage(from_client, data, self._session.time())
+        message = UDPMessage(from_client, data, self._session.time(), injected=is_injected)
         if hooks.udp_message:
             self._record(message)
             await self._tell(hooks.udp_message)
-        is_dropped = bool(data) and not message.content
+        is_dropped = message.dropped or (bool(data) and not message.content)
         if is_dropped or self._flow.error is not None or self._talker.is_over:
             return
         if from_client:
@@ -104,6 +108,10 @@ class _Relay:
         held, self._held = self._held, None
         if held is not None:
             held.set(None)
+
+    def _inject(self, to_client: bool, content: bytes) -> None:
+        self._injected.append((not to_client, content))
+        self._talker.wake()
 
     def _from_server(self, data: bytes) -> None:
         self._problem = ""

@@ -1,6 +1,6 @@
 import pytest
 
-from midstream.addon import ControlException, TCPFlow, UsageError
+from midstream.addon import ControlException, TCPFlow, UDPFlow, UsageError
 from midstream.flow import Client, Server
 
 
@@ -51,6 +51,15 @@ def test_websocket_messages_are_injected(scenario, make_flow):
     assert injected == [(True, b"hello", True), (False, b"\0", False)]
     with pytest.raises(UsageError, match="wants an HTTP flow, got one of type tcp"):
         commands.call("inject.websocket", Relay().flow, True, b"hello")
+
+
+def test_datagrams_are_injected(scenario):
+    flow, injected, commands = UDPFlow(Client(), Server(), live=True), [], scenario().commands
+    flow.on_inject = lambda *what: injected.append(what)
+    commands.call("inject.udp", flow, True, b"hello")
+    assert injected == [(True, b"hello")]
+    with pytest.raises(UsageError, match="wants a UDP flow, got one of type tcp"):
+        commands.call("inject.udp", Relay().flow, True, b"hello")
 
 
 def test_through_a_proxy(scenario):
