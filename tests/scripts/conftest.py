@@ -11,6 +11,7 @@ from midstream.addon import observe
 from midstream.flow import HTTPFlow
 from midstream.proxy.stepper import Signal
 from midstream.testing import Http2Peer, Scenario, ScriptedPeer
+from midstream.testing.websocket import WebSocketPeer, open_websocket
 from midstream.wire.h2 import Limits
 from midstream.wire.h2 import frame as frames
 from midstream.wire.h2.frame import END_HEADERS, END_STREAM, PREFACE, Frame
@@ -196,6 +197,7 @@ def _inspect(scenario: Scenario) -> None:
     for transport in clients:
         transport.abort()
     scenario.settle()
+    scenario.advance(60)  # for those who may take their time to say goodbye
     assert scenario.connections == 0, "a client connection was not cleaned up"
     scenario.pool.close()
     scenario.settle()
@@ -204,3 +206,69 @@ def _inspect(scenario: Scenario) -> None:
     assert not open_servers, "server connections were left open"
     assert not scenario.session._steps, "coroutines were left waiting"
     assert len(scenario.session.deadlines) == 0, "deadlines were left watched"
+
+
+class Chat:
+    """An open WebSocket connection through the proxy."""
+
+    def __init__(self, scenario: Scenario, client: WebSocketPeer, server: WebSocketPeer, watch: "Watch") -> None:
+        self.scenario = scenario
+        self.client = client
+        self.server = server
+        self.watch = watch
+
+    @property
+    def flow(self) -> HTTPFlow:
+        assert self.watch.flow is not None
+        return self.watch.flow
+
+    @property
+    def is_over(self) -> bool:
+        """Both connections are closed, and hooks have been told so, once."""
+        is_closed = self.client.peer.is_closed and self.server.peer.is_closed
+        return is_closed and self.watch.hooks.count("websocket_end") == 1 and self.watch.hooks[-1] == "websocket_end"
+
+
+class Watch:
+    """Remembers which hooks of a WebSocket connection fired. It does not listen to messages, which would be held for it."""
+
+    def __init__(self) -> None:
+        self.hooks: list[str] = []
+        self.flow: HTTPFlow | None = None
+
+    def websocket_start(self, flow: HTTPFlow) -> None:
+        self._heard("websocket_start", flow)
+
+    def websocket_ping(self, flow: HTTPFlow) -> None:
+        self._heard("websocket_ping", flow)
+
+    def websocket_pong(self, flow: HTTPFlow) -> None:
+        self._heard("websocket_pong", flow)
+
+    def websocket_close(self, flow: HTTPFlow) -> None:
+        self._heard("websocket_close", flow)
+
+    def websocket_end(self, flow: HTTPFlow) -> None:
+        self._heard("websocket_end", flow)
+
+    def error(self, flow: HTTPFlow) -> None:
+        self._heard("error", flow)
+
+    def _heard(self, hook: str, flow: HTTPFlow) -> None:
+        self.hooks.append(hook)
+        self.flow = flow
+
+
+@pytest.fixture
+def chat(play: Callable[..., Scenario]) -> Callable[..., Chat]:
+    """Open a WebSocket connection: `chat(Addon(), offered=b"permessage-deflate", agreed_on=b"permessage-deflate", any_option=…)`."""
+
+    def make(
+        *addons: object, mode: str = "regular", offered: bytes = b"", agreed_on: bytes = b"", **options: Any
+    ) -> Chat:
+        watch = Watch()
+        scenario = play(mode, addons=[*addons, watch], **options)
+        peers = open_websocket(scenario, offered=offered, agreed_on=agreed_on)
+        return Chat(scenario, *peers, watch)
+
+    return make

@@ -27,7 +27,7 @@ class WebSocketMessage:
         dropped: bool = False,
         injected: bool = False,
     ) -> None:
-        self.type = Opcode(type)
+        self.type = type if isinstance(type, Opcode) else Opcode(type)
         self.from_client = from_client
         self.content = content
         self.timestamp = time.time() if timestamp is None else timestamp

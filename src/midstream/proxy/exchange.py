@@ -16,7 +16,7 @@ from midstream.proxy.conversation import Conversation
 from midstream.proxy.failure import ClientLeft, Failed, client_failure, server_failure
 from midstream.proxy.heads import asks_for_h2c, request_head, response_head, set_host
 from midstream.proxy.messages import MessageBody, message_body
-from midstream.proxy.opened import accept, offer
+from midstream.proxy.opened import Opened, agree_with_client, agree_with_server, offer
 from midstream.proxy.origin import Origin
 from midstream.proxy.refusal import refuse
 from midstream.proxy.session import Session
@@ -46,6 +46,8 @@ class Exchange:
     """Pieces of the request body that were read before it was decided to stream it; None if it is not streamed."""
     _secret_trailers: frozenset[tuple[bytes, bytes]] = frozenset()
     """Trailer fields, of the message that is held back, that are to be in nobody's compression table."""
+    _has_switched = False
+    """Flow and connections are somebody else's now."""
     _is_answered = False
     """The head of the final response has been sent."""
     _telling = 0
@@ -451,23 +453,34 @@ class Exchange:
         assert self._server is not None
         if came.status == 101 and (not self.head.upgrade or asks_for_h2c(self.head)):
             raise Failed("the server switched to another protocol without having been asked")
-        flow = self.flow
+        flow, opening = self.flow, self._opening
+        with_server = None if opening is None else agree_with_server(opening, came)
         now = self._session.time()
         flow.response = Response(
             came.version, came.status, came.reason, Headers.wrap(came.headers), b"", None, now, now
         )
-        if self._opening is not None:
+        if opening is not None:
             flow.websocket = WebSocketData()
         for handlers in (self._hooks.responseheaders, self._hooks.response):
             if handlers:
                 await self._tell(handlers)
-        opened = None if self._opening is None else accept(self._opening, came, flow.response)
+        if flow.response.status_code != came.status:
+            self._refuse_switch()
+            return
+        opened = None if opening is None else Opened(agree_with_client(opening, flow.response), with_server)
         self._client.send(response_head(flow.response, came, 0))
         server, self._server = self._server, None
+        self._has_switched = True
         if opened is None:
             flow.live = False
             flow.on_release = None
         self._around.switch(Switched(flow, server.server, self._client.detach(), server.detach(), opened))
+
+    def _refuse_switch(self) -> None:
+        """Answer with what hooks have put in the place of the server's consent; this stays HTTP."""
+        self.flow.websocket = None
+        self._drop_server()
+        self._send_response(None)
 
     def _messages_in(self, message: Message, sink: Stream) -> MessageBody | None:
         """Return what tells hooks of the messages inside a body; None if nobody listens, or a script rewrites the body."""
@@ -513,6 +526,8 @@ class Exchange:
             self._step.throw(Failed(flow.error.msg, 0))
 
     def _finish(self) -> None:
+        if self._has_switched:
+            return
         self.flow.live = False
         self.flow.on_release = None
         if self._upload is not None and not self._upload.is_done:

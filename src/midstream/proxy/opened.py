@@ -2,7 +2,9 @@
 
 import msgspec
 
+from midstream.errors import UsageError
 from midstream.flow import Request, Response
+from midstream.wire.errors import PeerError
 from midstream.wire.events import RequestHead, ResponseHead
 from midstream.wire.ws.handshake import Opening, asks_for_websocket, check_answer, read_opening
 from midstream.wire.ws.negotiate import FIELD, Compression, agreed, offer_field
@@ -36,13 +38,28 @@ def offer(request: Request, head: RequestHead) -> Opening | None:
     return opening
 
 
-def accept(opening: Opening, came: ResponseHead, response: Response) -> Opened:
-    """Return what the server's answer, and what of it goes to the client, agree on.
+def agree_with_server(opening: Opening, came: ResponseHead) -> Compression | None:
+    """Return what the server's answer agrees on.
 
     Raises:
         PeerError: The answer does not fit what was asked for (WS-11).
 
     """
-    check_answer(opening, came)
-    with_server = agreed(opening.offers, came.headers)
-    return Opened(agreed(opening.offers, list(response.headers.fields)), with_server)
+    try:
+        check_answer(opening, came)
+        return agreed(opening.offers, came.headers)
+    except PeerError as error:
+        raise PeerError(error.message, error.reference, status=502) from error
+
+
+def agree_with_client(opening: Opening, response: Response) -> Compression | None:
+    """Return what the answer that goes to the client agrees on, which hooks may have edited.
+
+    Raises:
+        UsageError: They have agreed to what the client did not offer.
+
+    """
+    try:
+        return agreed(opening.offers, list(response.headers.fields))
+    except PeerError as error:
+        raise UsageError(error.message) from error

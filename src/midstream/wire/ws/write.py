@@ -72,7 +72,7 @@ class Writer:
             return b""
         opcode, payload = _control(event)
         if self._to_send > 0:
-            self._waiting.append(event)
+            self._wait(event)
             return b""
         if opcode == CLOSE:
             self.close_sent = event  # type: ignore[assignment] # its opcode tells
@@ -198,6 +198,12 @@ class Writer:
         return first | FIN if is_final else first
 
     # What waits
+
+    def _wait(self, event: Sendable) -> None:
+        """Have a control frame wait; of several pings, or pongs, the latest is enough (RFC 6455 §5.5.3)."""
+        if type(event) is not Close and self._waiting and type(self._waiting[-1]) is type(event):
+            self._waiting.pop()
+        self._waiting.append(event)
 
     def _send_waiting(self) -> bytes:
         """Send what can be sent now: between messages everything, between frames control frames only."""
