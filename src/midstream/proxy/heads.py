@@ -54,16 +54,13 @@ def request_head(
         path = data.scheme + b"://" + authority + data.path
     else:
         path = data.path or came.target
-    return RequestHead(
-        data.method,
-        path,
-        data.http_version,
-        fields,
-        body_size,
-        host=came.host,
-        upgrade=came.upgrade,
-        odd_lines=came.odd_lines,
+    head = RequestHead(
+        data.method, path, data.http_version, fields, body_size, host=came.host, odd_lines=came.odd_lines
     )
+    if came.upgrade:  # as far as hooks have left it
+        head.upgrade = b", ".join(value for name, value in fields if name.lower() == b"upgrade")
+        head.host = next((value for name, value in fields if name.lower() == b"host"), None)
+    return head
 
 
 def response_head(response: Response, came: ResponseHead | None, body_size: int | None) -> ResponseHead:

@@ -208,3 +208,16 @@ def test_a_block_is_patched_only_where_that_is_safe():
     assert patched(block, fields, [(b"Host", b"b"), fields[1]]) == b""
     assert patched(block, fields, [*fields, (b"Host", b"b")]) == b""
     assert patched(block, fields, [*fields, (b"Transfer-Encoding", b"chunked")]) == b""
+
+
+@pytest.mark.parametrize(("edited", "expected"), [("websocket", b"websocket"), (None, b""), ("other", b"other")])
+def test_ws_19_what_is_asked_for_survives_an_edit(edited, expected):
+    """Streams of HTTP/2 look for it in the head, not in its fields."""
+    head = came(b"Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n")
+    request = request_of(head)
+    if edited is None:
+        del request.headers["Upgrade"]
+    else:
+        request.headers["Upgrade"] = edited
+    out = request_head(request, head, TARGET, 0, is_for_parent=False)
+    assert (out.upgrade, out.host) == (expected, b"a")
