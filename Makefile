@@ -17,7 +17,7 @@ JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ "$$n" -
 PYTEST = $(BIN)/pytest -n $(JOBS)
 ARGS ?=
 
-.PHONY: help run test check format bench tools clean
+.PHONY: help run test check format bench autobahn tools clean
 
 help: ## Show what there is to make.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ format: $(STAMP) ## Format the code and mend what can be mended by itself.
 
 bench: $(STAMP) ## Measure against others; ARGS go to bench/run.py.
 	@$(BIN)/python bench/run.py $(ARGS)
+
+autobahn: $(STAMP) ## Compare Autobahn's verdicts with and without us; ARGS="1.* 7.*" runs some.
+	@$(BIN)/python tests/conformance/autobahn.py $(ARGS)
 
 tools: ## Install the programs that the tests use, or say which are missing.
 	@sh tests/tools.sh

@@ -168,7 +168,7 @@ def test_a_fault_within_what_is_passed_on(talk, who):
     made, first, second = talk(who, profile="strict")
     first.says(Piece(TEXT, b"a long text", left=100))
     first.says(Piece(TEXT, b"\xff" * 50, False, left=50))
-    assert first.heard()[0].code == 1007
+    assert first.heard()[0].code == 1007, "at once, since no answer can come"
     assert second.peer.was_told_the_end
     made.scenario.advance(3)
     assert made.is_over
@@ -307,4 +307,30 @@ def test_the_end_comes_to_slow_readers_too(talk, who):
     sender.peer.leaves()
     assert reader.heard()[-1] == Close(1000)
     reader.closes(1000)
+    assert made.is_over
+
+
+@PEERS
+@pytest.mark.parametrize("how", ["silence", "ends", "leaves"])
+def test_one_that_broke_the_rules_is_told_so_even_if_the_other_does_not_answer(talk, who, how):
+    made, first, second = talk(who)
+    first.peer.sends(b"\xff\xff")
+    if how == "silence":
+        made.scenario.advance(11)
+    else:
+        getattr(second.peer, how)()
+    assert first.heard()[0].code == 1002
+    made.scenario.advance(3)
+    assert made.is_over
+    assert made.flow.websocket.close_code == 1002
+
+
+@PEERS
+def test_rules_broken_behind_the_last_word_of_the_other(talk, who):
+    made, first, second = talk(who)
+    second.closes(1000)
+    assert first.heard() == [Close(1000)]
+    first.peer.sends(b"\xff\xff")
+    assert second.heard() == [Close(1001)]
+    made.scenario.advance(3)
     assert made.is_over

@@ -205,18 +205,25 @@ class WebSocketRelay:
         self._record.faults(close.faults)
         self._record.close_frame(close, from_client=side.is_client)
         await self._tell(self._hooks.websocket_close)
-        side.other.send(Close(close.code, close.reason))
+        if side.other.last_word is None:
+            side.other.send(Close(close.code, close.reason))
+        else:
+            side.other.leave()
         self._await_close(side.other)
 
     def _fault(self, side: Side, error: WebSocketError) -> None:
-        """Tell an endpoint what it has done wrong, and the other that it has gone."""
+        """End because an endpoint broke the rules.
+
+        It is told so behind what the other one has to say to all that came before: once that has answered our close frame.
+        """
         self._record.faults((Fault(error.message, error.reference),))
         self._record.closed(error.code, error.message.encode(), by_client=None)
-        side.send(close_for(error))
-        side.leave()
+        side.last_word = close_for(error)
         side.other.send(Close(GOING_AWAY))
         if side.other.engine.close_sent is None:  # a frame that will not be completed stands before it
             side.other.leave()
+        if side.other.is_gone or side.other.engine.close_received is not None:
+            side.leave()
         self._await_close(side.other)
 
     def _await_close(self, side: Side) -> None:

@@ -73,6 +73,8 @@ class Side:
         self.is_client = engine.side == "client"
         self.is_gone = False
         """Nothing more comes from here."""
+        self.last_word: Close | None = None
+        """What the endpoint is told when it is left, because it broke the rules."""
         self.held = 0
         """How many messages from here are held back."""
         self._between = between
@@ -138,8 +140,10 @@ class Side:
             self.peer.write(self.engine.send(event))
 
     def leave(self) -> None:
-        """Say no more and close; an endpoint that broke the rules may still be sending, and must not miss what we told it."""
+        """Close; an endpoint that broke the rules may still be sending, and must not miss what we tell it."""
         self.is_gone = True
+        if self.last_word is not None:
+            self.send(self.last_word)
         if self.engine.has_failed and not self.peer.is_closing:
             self.peer.linger()
         else:
