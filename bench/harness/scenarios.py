@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness import body, http2, latency, memory, start, tcp, throughput
+from harness import body, http2, latency, memory, start, tcp, throughput, websocket
 from harness.results import Result
 from harness.stage import Stage
 
@@ -22,6 +22,9 @@ SCENARIOS: dict[str, Callable[[Stage], Result]] = {
     "h2-streams": http2.streams,
     "tcp": tcp.spliced,
     "tcp-script": tcp.seen,
+    "ws-small": websocket.small,
+    "ws-large": websocket.large,
+    "ws-memory": websocket.memory,
     "idle": memory.idle,
     "soak": memory.soak,
     "start": start.start,

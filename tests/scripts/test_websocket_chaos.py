@@ -11,7 +11,15 @@ from midstream.wire.ws import Message
 from midstream.wire.ws.events import BINARY, TEXT, Close, Piece, Ping, Pong
 
 SEEDS = 60
-HOOKS = ["websocket_start", "websocket_message", "websocket_ping", "websocket_pong", "websocket_close", "websocket_end", "response"]
+HOOKS = [
+    "websocket_start",
+    "websocket_message",
+    "websocket_ping",
+    "websocket_pong",
+    "websocket_close",
+    "websocket_end",
+    "response",
+]
 
 
 class Moody:
