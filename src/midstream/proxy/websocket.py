@@ -12,6 +12,7 @@ not fall asleep either, and nobody's pong travels on. The option `websocket_ping
 import logging
 import os
 from collections import deque
+from collections.abc import Iterator
 from typing import Final
 
 from midstream.errors import UsageError
@@ -47,8 +48,9 @@ class WebSocketRelay:
         self._flow = flow
         self._record = WebSocketRecord(flow, settings.body_memory, session.time)
         limits, profile = Limits(), settings.profile
+        make_key = _keys().__next__
         client_engine = ClientFacing(limits, profile, compression=opened.with_client)
-        server_engine = ServerFacing(_make_key, limits, profile, compression=opened.with_server)
+        server_engine = ServerFacing(make_key, limits, profile, compression=opened.with_server)
         self._client = Side(self, client, client_engine)
         self._server = Side(self, server, server_engine)
         self._client.other, self._server.other = self._server, self._client
@@ -269,8 +271,12 @@ class WebSocketRelay:
                 side.leave()
 
 
-def _make_key() -> bytes:
-    return os.urandom(4)
+def _keys() -> Iterator[bytes]:
+    """Give masking keys that nobody can foresee (RFC 6455 §5.3); asking the system for each one costs a microsecond."""
+    while True:
+        block = os.urandom(4096)
+        for at in range(0, 4096, 4):
+            yield block[at : at + 4]
 
 
 def _edited(came: Message, message: WebSocketMessage) -> Message:
