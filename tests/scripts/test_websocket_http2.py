@@ -255,3 +255,21 @@ def test_an_http1_client_and_a_server_of_http2_only(play):
     assert one.heard() == [Close(1000)]
     assert client.is_closed
     assert edits.hooks == ["websocket_end"]
+
+
+@pytest.mark.parametrize("who", [0, 1])
+def test_ws_19_one_that_broke_the_rules(h2_client, who):
+    edits = Edits()
+    scenario, *ends = both(h2_client, edits)
+    first, second = ends[who], ends[1 - who]
+    first.peer.sends(b"\xff\xff")
+    assert second.heard() == [Close(1001)]
+    second.says("still answering")
+    second.closes(1001)
+    text, close = first.heard()
+    assert (text, close.code) == ("still answering", 1002)
+    assert edits.hooks == ["websocket_end"]
+    scenario.advance(3)
+    assert first.peer.is_closed
+    assert second.peer.is_closed
+    assert edits.flow.websocket.close_code == 1002
