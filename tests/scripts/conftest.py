@@ -180,6 +180,7 @@ def slow_network() -> type[SlowNetwork]:
 def play() -> Iterator[Callable[..., Scenario]]:
     """Make scenarios as `Scenario(…)` does; afterwards all clients leave, and nothing must be left."""
     scenarios: list[Scenario] = []
+    gc.freeze()  # what is there already is not looked at again and again
 
     def make(*args: Any, **kwargs: Any) -> Scenario:
         scenario = Scenario(*args, **kwargs)
