@@ -204,7 +204,10 @@ class Peer(asyncio.Protocol):
         self.flush()
         self._say_goodbye()
         if self.transport.can_write_eof():
-            self.transport.write_eof()
+            try:
+                self.transport.write_eof()
+            except OSError:
+                pass  # the other end has reset the connection; `connection_lost` is on its way
 
     async def drained(self) -> None:
         """Wait until the transport takes more, or is gone."""
