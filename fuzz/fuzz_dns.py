@@ -4,15 +4,15 @@ With atheris installed it is the guide: `python fuzz/fuzz_dns.py [libFuzzer's ar
 random: `python fuzz/fuzz_dns.py [seed] [rounds]`.
 """
 
-import random
 import sys
+
+import damage
 
 from midstream.errors import UsageError
 from midstream.flow import DNSMessage, Question, ResourceRecord
 from midstream.flow.dnsname import DNSFormatError
 from midstream.wire.dns import answers, failure, questions_end, truncated
 
-ROUNDS = 100_000
 INTERESTING = (0x00, 0x01, 0x0C, 0x3F, 0x40, 0x7F, 0x80, 0xC0, 0xFF)
 ZONE = {
     "A": "192.0.2.1",
@@ -80,51 +80,5 @@ def seeds() -> list[bytes]:
     return [DNSMessage(id=7, questions=asked, answers=records, additionals=[options]).packed, *each]
 
 
-def damaged(data: bytes, chance: random.Random) -> bytes:
-    """Return `data` with a few bytes changed, taken out, doubled or put in."""
-    wire = bytearray(data)
-    for _ in range(chance.randint(1, 6)):
-        at = chance.randrange(len(wire))
-        match chance.randrange(5):
-            case 0:
-                wire[at] = chance.randrange(256)
-            case 1:
-                wire[at] = chance.choice(INTERESTING)
-            case 2:
-                del wire[at : at + chance.randint(1, 8)]
-            case 3:
-                wire[at:at] = wire[at : at + chance.randint(1, 40)]
-            case _:
-                wire[at:at] = chance.randbytes(chance.randint(1, 8))
-        if not wire:
-            break
-    return bytes(wire)
-
-
-def mutate(seed: int, rounds: int) -> None:
-    """Damage messages at random, `rounds` times; a failure names what to repeat it with."""
-    chance = random.Random(seed)
-    starts = seeds()
-    for turn in range(rounds):
-        data = damaged(chance.choice(starts), chance)
-        try:
-            check(data)
-        except Exception:
-            print(f"seed {seed}, round {turn}: {data.hex()}", file=sys.stderr)
-            raise
-    print(f"seed {seed}: {rounds} damaged messages, no surprise")
-
-
-def main(arguments: list[str]) -> None:
-    try:
-        import atheris  # noqa: PLC0415 - an optional extra
-    except ImportError:
-        mutate(int(arguments[1]) if len(arguments) > 1 else 0, int(arguments[2]) if len(arguments) > 2 else ROUNDS)
-        return
-    atheris.instrument_all()
-    atheris.Setup(arguments, check)
-    atheris.Fuzz()
-
-
 if __name__ == "__main__":
-    main(sys.argv)
+    damage.run(sys.argv, check, seeds, INTERESTING)
