@@ -5,7 +5,7 @@ One value decides: what is checked, what hooks see as host and port, and what is
 
 import re
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import idna
 import msgspec
@@ -13,12 +13,17 @@ import msgspec
 from midstream.flow.url import hostport
 from midstream.wire.errors import PeerError, Profile, shown
 from midstream.wire.events import RequestHead
+from midstream.wire.memo import Memo
 
 Scheme: TypeAlias = Literal["http", "https"]
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _IPV6 = re.compile(rb"[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+(?:%[\w.~-]+)?", re.ASCII)
 _FORBIDDEN = re.compile(rb"[\x00-\x20\x7f/?#@\\<>\"^`{|}]")
+
+Absolute: TypeAlias = tuple[Scheme, str, int, bytes, bytes, bytes]
+"""Of a target in absolute form: scheme, host, port, the authority whole and without userinfo, path and query."""
+_absolute_targets: Final[Memo[bytes, Absolute]] = Memo(room=512, largest=512)
 
 
 class Target(msgspec.Struct):
@@ -99,12 +104,8 @@ def _by_pseudo_fields(head: RequestHead, way: Way) -> Target:
 
 
 def _absolute_form(head: RequestHead, way: Way) -> Target:
-    slash = head.target.find(b"/", head.target.find(b"//") + 2)
-    start, path = (head.target[:slash], head.target[slash:]) if slash > 0 else (head.target, b"/")
-    if 0x3F in start:
-        start, _, query = head.target.partition(b"?")
-        path = b"/?" + query
-    scheme, host, port, authority, bare = _read_start(start)
+    known = _absolute_targets.get(head.target)
+    scheme, host, port, authority, bare, path = known if known is not None else _read_absolute(head.target)
     must_say = None
     if head.host is None or (head.host != bare and _differ(head.host, host, port, scheme)):
         must_say = bare  # the target counts (RFC 9112 §3.2.2); that they differ has been annotated by the engine
@@ -124,16 +125,21 @@ def _authority_form(target: bytes, way: Way) -> Target:
     return Target(way.scheme, host, port, target, b"", None)
 
 
-@lru_cache(maxsize=4096)
-def _read_start(start: bytes) -> tuple[Scheme, str, int, bytes, bytes]:
-    """Read `scheme://[userinfo@]host[:port]`: scheme, host, port, the authority whole and without userinfo."""
+def _read_absolute(target: bytes) -> Absolute:
+    """Read `scheme://[userinfo@]host[:port]/path?query`."""
+    slash = target.find(b"/", target.find(b"//") + 2)
+    start, path = (target[:slash], target[slash:]) if slash > 0 else (target, b"/")
+    if 0x3F in start:
+        start, _, query = target.partition(b"?")
+        path = b"/?" + query
     scheme_raw, separator, authority = start.partition(b"://")
     scheme = _SCHEMES.get(scheme_raw.lower())
     if not separator or scheme is None:
         raise PeerError(f"expected a path or an http(s) URL as request target, got {shown(start)}", "RFC 9112 §3.2")
     bare = authority.rpartition(b"@")[2]
     host, own_port = split_authority(bare)
-    return scheme, host, own_port or DEFAULT_PORTS[scheme], authority, bare
+    absolute = (scheme, host, own_port or DEFAULT_PORTS[scheme], authority, bare, path)
+    return _absolute_targets.remember(target, absolute, len(target))
 
 
 def _differ(host_field: bytes, host: str, port: int, scheme: Scheme) -> bool:

@@ -32,13 +32,14 @@ _AUTHORITY: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*://(?:[^/?#@]*@)?([^/?
 _UNROUTABLE_HOST: Final = re.compile(rb"[\x00-\x20\x7f\"/<>?@\\^`{|}#]")
 _DEFAULT_PORTS: Final = {b"http": b":80", b"ws": b":80", b"https": b":443", b"wss": b":443"}
 
+_request_lines: Final[Memo[bytes, tuple[bytes, bytes, bytes]]] = Memo(room=512, largest=512)
 _status_lines: Final[Memo[bytes, tuple[bytes, int, bytes]]] = Memo(room=512, largest=128)
 
 
 def read_request(line: bytes, block: bytes, section: Section, tolerance: Tolerance) -> RequestHead:
     """Make a request head of its start line and header section; `block` is empty if it was not clean."""
-    match = _REQUEST_LINE.fullmatch(line)
-    method, target, version = match.groups() if match is not None else _read_odd_request_line(line, tolerance)
+    known = _request_lines.get(line)
+    method, target, version = known if known is not None else _read_request_line(line, tolerance)
     if section.kinds & DOUBTFUL_FRAMING:
         section = settle_framing(section, tolerance, is_request=True)
     kinds = section.kinds
@@ -118,7 +119,11 @@ def _frame_response(section: Section, status: int, method: bytes) -> int:
     return UNTIL_CLOSE
 
 
-def _read_odd_request_line(line: bytes, tolerance: Tolerance) -> tuple[bytes, bytes, bytes]:
+def _read_request_line(line: bytes, tolerance: Tolerance) -> tuple[bytes, bytes, bytes]:
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is not None:
+        method, target, version = match.groups()
+        return _request_lines.remember(line, (method, target, version), len(line))
     match = _ODD_REQUEST_LINE.fullmatch(line)
     if match is None:
         raise PeerError(f"expected 'METHOD target HTTP/1.1', got {shown(line)}", "RFC 9112 §3")

@@ -43,6 +43,7 @@ _NOT_IN_TRAILERS: Final = frozenset(
 )
 """Framing, routing and authentication do not belong behind a body (RFC 9110 §6.5.1, H1-10)."""
 
+_request_lines: Final[Memo[tuple[bytes, bytes, bytes], bytes]] = Memo(room=512, largest=512)
 _status_lines: Final[Memo[tuple[bytes, int, bytes], bytes]] = Memo(room=512, largest=128)
 
 
@@ -70,11 +71,7 @@ class Change(NamedTuple):
 def write_request(head: RequestHead, *, close: bool) -> Written:
     """Write a request head; `close` asks for an end of the connection after the exchange."""
     version = _OLD if head.version == _OLD else _MODERN
-    start = b"%b %b %b\r\n" % (head.method, head.target, version)
-    if _REQUEST_LINE.fullmatch(start) is None:
-        raise UsageError(
-            f"Method {shown(head.method)} or target {shown(head.target)} is empty or holds what it must not."
-        )
+    start = _request_lines.get((head.method, head.target, version)) or _start_of_request(head, version)
     if head.block and not close and version is _MODERN:
         section = read_section(head.block)
         if section is not None and section.is_forwardable and head.body_size == section.body_size:
@@ -128,6 +125,15 @@ def write_trailers(fields: Fields) -> bytes:
     """Write the end of a chunked body, with those trailer fields that may stand there."""
     lines = [written_line(field)[0] for field in fields if field[0].lower() not in _NOT_IN_TRAILERS]
     return b"0\r\n" + b"".join(lines) + b"\r\n"
+
+
+def _start_of_request(head: RequestHead, version: bytes) -> bytes:
+    start = b"%b %b %b\r\n" % (head.method, head.target, version)
+    if _REQUEST_LINE.fullmatch(start) is None:
+        raise UsageError(
+            f"Method {shown(head.method)} or target {shown(head.target)} is empty or holds what it must not."
+        )
+    return _request_lines.remember((head.method, head.target, version), start, len(start))
 
 
 def _start_of_response(head: ResponseHead) -> bytes:
