@@ -1,12 +1,13 @@
 """Measure midstream beside mitmdump, nginx and nghttpx, and say which targets are met: `make bench`, or this file.
 
-A full run takes about twenty minutes and writes docs/benchmarks.md. `--quick` and `--only` print and leave the page alone.
+A full run takes about forty minutes and writes docs/benchmarks.md. `--quick` and `--only` print and leave the page alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -22,6 +23,7 @@ PACKAGES = {"h2load": "nghttp2-client"}
 
 def main() -> int:
     arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended on the way out
     if missing := [tool for tool in TOOLS if shutil.which(tool) is None]:
         print(
             f"bench needs {', '.join(missing)}: apt-get install {' '.join(PACKAGES.get(tool, tool) for tool in missing)}",
