@@ -321,6 +321,87 @@ def test_h2_19_a_ping_of_a_peer_is_answered(duet):
     assert (pong.flags, pong.payload) == (frames.ACK, b"12345678")
 
 
+# Servers that have long been silent, and requests that must not be sent twice.
+
+
+def long_silent(duet, tape, **options):
+    """Return a duet whose server has said nothing for a while."""
+    both = duet(addons=[tape], **options)
+    stream = both.client.asks("GET")
+    both.server.answers(1, 200, b"ok")
+    assert both.client.response(stream).is_whole
+    both.scenario.advance(6)
+    return both
+
+
+@pytest.mark.parametrize("body", [b"", b"abc"])
+def test_h2_19_h1_41_a_server_that_was_silent_shows_that_it_is_there(duet, tape, body):
+    both = long_silent(duet, tape)
+    seen = len(both.server.frames)
+    streams = [both.client.asks("POST", "/", body) for _ in range(3)]
+    assert both.server.streams == [1, 3, 5, 7]
+    assert [frame.kind for frame in both.server.frames[seen:]].count(frames.PING) == 1, "one is enough for all"
+    assert both.server.frames[seen].kind == frames.PING
+    for at, stream in zip((3, 5, 7), streams, strict=True):
+        both.server.answers(at, 200, b"done")
+        assert both.client.response(stream).body == b"done"
+    assert len(both.scenario.servers) == 1
+
+
+def test_h2_19_a_request_that_may_be_sent_twice_does_not_wait(duet, tape):
+    both = long_silent(duet, tape)
+    both.client.asks("GET")
+    both.server.hear()
+    assert frames.PING not in [frame.kind for frame in both.server.frames]
+
+
+def test_h2_19_nor_does_one_that_follows_close(duet, tape):
+    both = long_silent(duet, tape)
+    both.client.asks("GET")
+    both.server.answers(3, 200, b"ok")
+    both.client.asks("POST")
+    assert both.server.streams == [1, 3, 5]
+    assert frames.PING not in [frame.kind for frame in both.server.frames]
+
+
+@pytest.mark.parametrize("how", ["says nothing", "resets", "goes away"])
+def test_h2_19_h1_41_a_server_that_has_gone_costs_no_request(duet, tape, how):
+    both = long_silent(duet, tape)
+    stream = both.client.asks("POST", "/", b"abc")
+    if how == "says nothing":
+        both.scenario.advance(3)
+    elif how == "resets":
+        both.origin.leaves()
+    else:
+        both.server.goes_away()
+    other = Http2Peer.server(both.scenario.servers[1])
+    assert other.request(1).body == b"abc"
+    other.answers(1, 200, b"done")
+    assert both.client.response(stream).body == b"done"
+    assert both.server.streams == [1], "the first got no second request"
+    assert both.origin.is_closed
+    assert tape.flows[-1].error is None
+
+
+def test_h2_19_a_server_that_has_gone_keeps_what_is_under_way(duet, tape):
+    """Only the ping that watches over open streams ends them."""
+    both = long_silent(duet, tape)
+    both.client.asks("GET", "/slow")
+    both.client.asks("POST", "/", b"abc")
+    both.scenario.advance(3)
+    other = Http2Peer.server(both.scenario.servers[1])
+    assert other.request(1).body == b"abc"
+    assert not both.origin.is_closed
+
+
+def test_h2_19_a_client_that_leaves_meanwhile(duet, tape):
+    both = long_silent(duet, tape)
+    both.client.asks("POST", "/", b"abc")
+    both.client.peer.leaves()
+    assert both.server.streams == [1]
+    assert tape.hooks[-1] == "error"
+
+
 # Servers.
 
 
