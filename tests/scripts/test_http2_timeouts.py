@@ -10,6 +10,7 @@ from midstream.wire.h2.errors import CANCEL, NO_ERROR
 from midstream.wire.h2.heads import VERSION
 
 TO_HTTP1 = {"mode": "reverse:http://origin:80", "server_http2": "never"}
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 TIMES = {
     "client_idle_timeout": 10,
     "header_timeout": 10,
@@ -218,7 +219,7 @@ def test_what_waits_for_the_client_when_its_exchange_is_over_is_sent(duet, tape,
     both.client.consumes = False
     both.origin.sends(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + bytes(200_000))
     assert tape.hooks[-1] == "response"
-    for _ in range(50):
+    for _ in range(19):
         both.scenario.advance(1)
         both.client.hear()
     both.client.consumes = True
@@ -230,6 +231,89 @@ def test_what_waits_for_the_client_when_its_exchange_is_over_is_sent(duet, tape,
     assert len(response.body) == 200_000
     both.scenario.advance(11)
     assert both.client.peer.is_closed, "now it is idle"
+
+
+def client_waits(both, seconds):
+    for _ in range(seconds):
+        both.scenario.advance(1)
+        both.client.hear()
+
+
+def much_for_a_shut_window(duet, **options):
+    """Return a duet whose client has been sent more than it takes, on a stream whose exchange is over, and that stream."""
+    both = duet(**TO_HTTP1, **TIMES | options, limits=Limits(stream_window=65_535))
+    stream = both.client.asks("GET")
+    both.client.hear()
+    both.client.consumes = False
+    both.origin.sends(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + bytes(200_000))
+    return both, stream
+
+
+def test_a_client_that_never_takes_the_rest_of_a_response_loses_the_stream(duet, caplog):
+    both, stream = much_for_a_shut_window(duet)
+    client_waits(both, 19)
+    assert both.client.response(stream).code is None
+    with caplog.at_level("INFO"):
+        client_waits(both, 2)
+    assert both.client.response(stream).code == CANCEL
+    assert "stream 1 is reset: for 20 seconds it took nothing of the last 134465 bytes of a response" in caplog.text
+    assert both.client.engine.open_streams == 0
+    other = both.client.asks("GET")
+    both.scenario.servers[-1].sends(OK)
+    assert both.client.response(other).is_whole, "the connection has lost nothing"
+
+
+def test_each_response_that_waits_has_its_own_time(duet):
+    both, first = much_for_a_shut_window(duet, tcp_timeout=20)
+    client_waits(both, 15)
+    second = both.client.asks("GET")
+    both.client.hear()
+    both.scenario.servers[-1].sends(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + bytes(200_000))
+    client_waits(both, 6)
+    assert both.client.response(first).code == CANCEL
+    assert both.client.response(second).code is None
+    client_waits(both, 15)
+    assert both.client.response(second).code == CANCEL
+
+
+def test_a_response_that_goes_slowly_keeps_its_stream(duet):
+    both, stream = much_for_a_shut_window(duet)
+    for _ in range(3):
+        client_waits(both, 15)
+        both.client.engine.consumed(stream, 65_535)
+        both.client.flush()
+        both.client.hear()
+    assert both.client.response(stream).is_whole
+    assert len(both.client.response(stream).body) == 200_000
+
+
+def test_without_a_timeout_a_response_waits_as_long_as_its_client_is_there(duet):
+    both, stream = much_for_a_shut_window(duet, tcp_timeout=0)
+    client_waits(both, 300)
+    assert both.client.response(stream).code is None
+
+
+@pytest.mark.parametrize("opens", [False, True])
+def test_h2_33_an_early_answer_is_not_cut_off_with_the_rest_of_its_request(duet, opens):
+    both = duet(**TO_HTTP1, **TIMES, limits=Limits(stream_window=65_535))
+    stream = both.client.asks("POST", "/", None)
+    both.client.hear()
+    both.client.consumes = False
+    both.origin.sends(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 200000\r\n\r\n" + bytes(200_000))
+    client_waits(both, 10)
+    assert both.client.response(stream).code is None
+    if not opens:
+        client_waits(both, 12)
+        assert both.client.response(stream).code == CANCEL
+        return
+    both.client.consumes = True
+    both.client.engine.consumed(stream, 65_535)
+    both.client.flush()
+    both.client.hear()
+    assert both.client.response(stream).is_whole
+    assert len(both.client.response(stream).body) == 200_000
+    client_waits(both, 3)
+    assert both.client.response(stream).code == NO_ERROR
 
 
 def test_a_connection_that_is_to_close_sends_what_waits(duet):
