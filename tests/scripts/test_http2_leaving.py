@@ -344,9 +344,10 @@ def test_md_25_an_idle_connection_closes_at_once(duet):
 
 def test_h2_05_a_client_is_refused_no_stream_for_what_servers_do(duet, tape):
     """Whatever a server does, only the stream that asked it is told."""
-    both = duet(addons=[tape])
+    both = duet(addons=[tape], body_memory=3)
     first = both.client.asks("POST", "/", None)
     second = both.client.asks("POST", "/", None)
+    both.client.says(first, Data(b"some"))
     both.server.hear()
     both.server.resets(1, REFUSED_STREAM)
     assert both.client.response(first).code == REFUSED_STREAM

@@ -4,6 +4,7 @@ import pytest
 
 from midstream.testing import Http2Peer
 from midstream.wire.events import END, Data, Reset, ResponseHead
+from midstream.wire.h2 import Limits
 from midstream.wire.h2 import frame as frames
 from midstream.wire.h2.errors import (
     CANCEL,
@@ -264,8 +265,112 @@ def test_h2_05_a_stream_refused_twice_is_given_up(duet, tape):
     assert tape.hooks[-1] == "error"
 
 
-def test_h2_05_an_upload_that_streamed_is_not_tried_again(duet, tape):
+def latest_server(both):
+    return both.server if len(both.scenario.servers) == 1 else Http2Peer.server(both.scenario.servers[-1])
+
+
+@pytest.mark.parametrize("by", ["reset", "goaway"])
+def test_h2_05_an_upload_that_streamed_and_was_kept_is_sent_again(duet, tape, by):
     both = duet(addons=[tape])
+    stream = both.client.asks("POST", "/", b"abc", fields=[(b"content-length", b"3")])
+    assert both.server.request(1).is_whole
+    if by == "reset":
+        both.server.resets(1, REFUSED_STREAM)
+    else:
+        both.server.goes_away(last=0)
+    server = latest_server(both)
+    at = server.streams[-1]
+    assert server.request(at).body == b"abc"
+    assert server.request(at).is_whole
+    server.answers(at, 200, b"ok")
+    assert both.client.response(stream).body == b"ok"
+    assert tape.flow.error is None
+    assert tape.flow.request.content == b"abc"
+    assert tape.hooks.count("request") == 1
+
+
+@pytest.mark.parametrize("pieces", [[], [b"so", b"me"]])
+def test_h2_05_an_upload_that_is_under_way_begins_anew(duet, tape, pieces):
+    both = duet(addons=[tape])
+    stream = both.client.asks("POST", "/", None)
+    for piece in pieces:
+        both.client.says(stream, Data(piece))
+    assert both.server.request(1).body == b"".join(pieces)
+    both.server.resets(1, REFUSED_STREAM)
+    server = latest_server(both)
+    at = server.streams[-1]
+    assert server.request(at).body == b"".join(pieces)
+    both.client.says(stream, Data(b" more"), END)
+    assert server.request(at).body == b"".join(pieces) + b" more"
+    assert server.request(at).is_whole
+    server.answers(at, 200, b"ok")
+    assert both.client.response(stream).body == b"ok"
+    assert tape.flow.request.content == b"".join(pieces) + b" more"
+    assert tape.hooks.count("request") == 1
+
+
+def test_h2_05_an_upload_that_waits_for_the_server_begins_anew(duet, tape):
+    """More than its window; what the refusing server did not take is not lost either."""
+    both = duet(addons=[tape], limits=Limits(stream_window=65_535))
+    stream = both.client.asks("POST", "/", None)
+    both.server.hear()
+    both.server.consumes = False
+    sent = b"".join(bytes((number,)) * 10_000 for number in range(60))
+    both.client.says(stream, Data(sent))
+    both.client.hear()
+    both.server.resets(1, REFUSED_STREAM)
+    both.server.consumes = True
+    server = latest_server(both)
+    both.client.says(stream, END)
+    for _ in range(20):
+        server.hear()
+        both.client.hear()
+    at = server.streams[-1]
+    assert server.request(at).body == sent
+    assert server.request(at).is_whole
+
+
+def test_h2_05_an_http_1_upload_begins_anew(play, tape):
+    scenario = play("reverse:h2c://origin:80", addons=[tape])
+    client = scenario.client()
+    client.sends(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
+    first = Http2Peer.server(scenario.servers[0])
+    first.hear()
+    first.resets(1, REFUSED_STREAM)
+    client.sends(b"def")
+    server = first if len(scenario.servers) == 1 else Http2Peer.server(scenario.servers[1])
+    at = server.streams[-1]
+    assert server.request(at).body == b"abcdef"
+    server.answers(at, 200, b"ok")
+    assert client.received().startswith(b"HTTP/1.1 200 ")
+
+
+def test_h2_05_an_upload_that_is_with_hooks_is_sent_again_and_told_once(duet):
+    class Intercepts:
+        told = 0
+
+        def requestheaders(self, flow):
+            flow.request.stream = True
+
+        def request(self, flow):
+            self.told += 1
+            flow.intercept()
+
+    hooks = Intercepts()
+    both = duet(addons=[hooks])
+    stream = both.client.asks("POST", "/", b"abc")
+    both.server.hear()
+    both.server.resets(1, REFUSED_STREAM)
+    server = latest_server(both)
+    at = server.streams[-1]
+    assert (server.request(at).body, server.request(at).is_whole) == (b"abc", True)
+    server.answers(at, 200, b"ok")
+    assert both.client.response(stream).body == b"ok"
+    assert hooks.told == 1
+
+
+def test_h2_05_h2_03_an_upload_that_was_not_kept_is_not_sent_again(duet, tape):
+    both = duet(addons=[tape], body_memory=3)
     stream = both.client.asks("POST", "/", None)
     both.client.says(stream, Data(b"some"))
     both.server.hear()
@@ -274,8 +379,30 @@ def test_h2_05_an_upload_that_streamed_is_not_tried_again(duet, tape):
     assert len(both.scenario.servers) == 1
 
 
+def test_h2_05_what_a_script_rewrote_on_its_way_is_not_sent_again(duet, tape):
+    class Rewrites:
+        def requestheaders(self, flow):
+            flow.request.stream = bytes.upper
+
+    both = duet(addons=[tape, Rewrites()])
+    stream = both.client.asks("POST", "/", b"abc")
+    assert both.server.request(1).body == b"ABC"
+    both.server.resets(1, REFUSED_STREAM)
+    assert both.client.response(stream).code == REFUSED_STREAM
+
+
+def test_h2_05_trailers_that_streamed_are_not_sent_again(duet, tape):
+    """Nobody kept which of them must not enter a compression table."""
+    both = duet(addons=[tape])
+    stream = both.client.asks("POST", "/", None)
+    both.client.trails(stream, (b"x", b"y"))
+    assert both.server.request(1).trailers == [(b"x", b"y")]
+    both.server.resets(1, REFUSED_STREAM)
+    assert both.client.response(stream).code == REFUSED_STREAM
+
+
 def test_h2_05_h2_03_what_is_refused_for_good_is_503_for_http_1(play, tape):
-    scenario = play("reverse:h2c://origin:80", addons=[tape])
+    scenario = play("reverse:h2c://origin:80", addons=[tape], body_memory=3)
     client = scenario.client()
     client.sends(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nsome")
     server = Http2Peer.server(scenario.servers[0])
@@ -430,10 +557,24 @@ def test_h2_04_http_1_1_required_is_retried_and_remembered(duet, tape):
     assert len(both.scenario.servers) == 2
 
 
-def test_h2_04_http_1_1_required_for_what_streamed_is_told_the_client(duet, tape):
-    """Its next request goes in HTTP/1."""
+def test_h2_04_an_upload_that_was_kept_goes_on_in_http_1(duet, tape):
     both = duet("reverse:http://origin:80", addons=[tape])
     stream = both.client.asks("POST", "/", None)
+    both.client.says(stream, Data(b"some"))
+    both.server.hear()
+    both.server.resets(1, HTTP_1_1_REQUIRED)
+    both.client.says(stream, Data(b" more"), END)
+    plain = both.scenario.servers[1]
+    assert plain.received().endswith(b"\r\n\r\n4\r\nsome\r\n5\r\n more\r\n0\r\n\r\n")
+    plain.sends(OK)
+    assert both.client.response(stream).body == b"ok"
+
+
+def test_h2_04_http_1_1_required_for_what_streamed_and_is_gone_is_told_the_client(duet, tape):
+    """Its next request goes in HTTP/1."""
+    both = duet("reverse:http://origin:80", addons=[tape], body_memory=3)
+    stream = both.client.asks("POST", "/", None)
+    both.client.says(stream, Data(b"some"))
     both.server.hear()
     both.server.resets(1, HTTP_1_1_REQUIRED)
     assert both.client.response(stream).code == HTTP_1_1_REQUIRED

@@ -10,6 +10,7 @@ from midstream.wire.h2.errors import CANCEL, NO_ERROR
 from midstream.wire.h2.heads import VERSION
 
 TO_HTTP1 = {"mode": "reverse:http://origin:80", "server_http2": "never"}
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 TIMES = {
     "client_idle_timeout": 10,
     "header_timeout": 10,
@@ -218,7 +219,7 @@ def test_what_waits_for_the_client_when_its_exchange_is_over_is_sent(duet, tape,
     both.client.consumes = False
     both.origin.sends(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + bytes(200_000))
     assert tape.hooks[-1] == "response"
-    for _ in range(50):
+    for _ in range(19):
         both.scenario.advance(1)
         both.client.hear()
     both.client.consumes = True
@@ -230,6 +231,89 @@ def test_what_waits_for_the_client_when_its_exchange_is_over_is_sent(duet, tape,
     assert len(response.body) == 200_000
     both.scenario.advance(11)
     assert both.client.peer.is_closed, "now it is idle"
+
+
+def client_waits(both, seconds):
+    for _ in range(seconds):
+        both.scenario.advance(1)
+        both.client.hear()
+
+
+def much_for_a_shut_window(duet, **options):
+    """Return a duet whose client has been sent more than it takes, on a stream whose exchange is over, and that stream."""
+    both = duet(**TO_HTTP1, **TIMES | options, limits=Limits(stream_window=65_535))
+    stream = both.client.asks("GET")
+    both.client.hear()
+    both.client.consumes = False
+    both.origin.sends(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + bytes(200_000))
+    return both, stream
+
+
+def test_a_client_that_never_takes_the_rest_of_a_response_loses_the_stream(duet, caplog):
+    both, stream = much_for_a_shut_window(duet)
+    client_waits(both, 19)
+    assert both.client.response(stream).code is None
+    with caplog.at_level("INFO"):
+        client_waits(both, 2)
+    assert both.client.response(stream).code == CANCEL
+    assert "stream 1 is reset: for 20 seconds it took nothing of the last 134465 bytes of a response" in caplog.text
+    assert both.client.engine.open_streams == 0
+    other = both.client.asks("GET")
+    both.scenario.servers[-1].sends(OK)
+    assert both.client.response(other).is_whole, "the connection has lost nothing"
+
+
+def test_each_response_that_waits_has_its_own_time(duet):
+    both, first = much_for_a_shut_window(duet, tcp_timeout=20)
+    client_waits(both, 15)
+    second = both.client.asks("GET")
+    both.client.hear()
+    both.scenario.servers[-1].sends(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + bytes(200_000))
+    client_waits(both, 6)
+    assert both.client.response(first).code == CANCEL
+    assert both.client.response(second).code is None
+    client_waits(both, 15)
+    assert both.client.response(second).code == CANCEL
+
+
+def test_a_response_that_goes_slowly_keeps_its_stream(duet):
+    both, stream = much_for_a_shut_window(duet)
+    for _ in range(3):
+        client_waits(both, 15)
+        both.client.engine.consumed(stream, 65_535)
+        both.client.flush()
+        both.client.hear()
+    assert both.client.response(stream).is_whole
+    assert len(both.client.response(stream).body) == 200_000
+
+
+def test_without_a_timeout_a_response_waits_as_long_as_its_client_is_there(duet):
+    both, stream = much_for_a_shut_window(duet, tcp_timeout=0)
+    client_waits(both, 300)
+    assert both.client.response(stream).code is None
+
+
+@pytest.mark.parametrize("opens", [False, True])
+def test_h2_33_an_early_answer_is_not_cut_off_with_the_rest_of_its_request(duet, opens):
+    both = duet(**TO_HTTP1, **TIMES, limits=Limits(stream_window=65_535))
+    stream = both.client.asks("POST", "/", None)
+    both.client.hear()
+    both.client.consumes = False
+    both.origin.sends(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 200000\r\n\r\n" + bytes(200_000))
+    client_waits(both, 10)
+    assert both.client.response(stream).code is None
+    if not opens:
+        client_waits(both, 12)
+        assert both.client.response(stream).code == CANCEL
+        return
+    both.client.consumes = True
+    both.client.engine.consumed(stream, 65_535)
+    both.client.flush()
+    both.client.hear()
+    assert both.client.response(stream).is_whole
+    assert len(both.client.response(stream).body) == 200_000
+    client_waits(both, 3)
+    assert both.client.response(stream).code == NO_ERROR
 
 
 def test_a_connection_that_is_to_close_sends_what_waits(duet):
@@ -319,6 +403,87 @@ def test_h2_19_a_ping_of_a_peer_is_answered(duet):
     both.client.hear()
     (pong,) = [frame for frame in both.client.frames if frame.kind == frames.PING]
     assert (pong.flags, pong.payload) == (frames.ACK, b"12345678")
+
+
+# Servers that have long been silent, and requests that must not be sent twice.
+
+
+def long_silent(duet, tape, **options):
+    """Return a duet whose server has said nothing for a while."""
+    both = duet(addons=[tape], **options)
+    stream = both.client.asks("GET")
+    both.server.answers(1, 200, b"ok")
+    assert both.client.response(stream).is_whole
+    both.scenario.advance(6)
+    return both
+
+
+@pytest.mark.parametrize("body", [b"", b"abc"])
+def test_h2_19_h1_41_a_server_that_was_silent_shows_that_it_is_there(duet, tape, body):
+    both = long_silent(duet, tape)
+    seen = len(both.server.frames)
+    streams = [both.client.asks("POST", "/", body) for _ in range(3)]
+    assert both.server.streams == [1, 3, 5, 7]
+    assert [frame.kind for frame in both.server.frames[seen:]].count(frames.PING) == 1, "one is enough for all"
+    assert both.server.frames[seen].kind == frames.PING
+    for at, stream in zip((3, 5, 7), streams, strict=True):
+        both.server.answers(at, 200, b"done")
+        assert both.client.response(stream).body == b"done"
+    assert len(both.scenario.servers) == 1
+
+
+def test_h2_19_a_request_that_may_be_sent_twice_does_not_wait(duet, tape):
+    both = long_silent(duet, tape)
+    both.client.asks("GET")
+    both.server.hear()
+    assert frames.PING not in [frame.kind for frame in both.server.frames]
+
+
+def test_h2_19_nor_does_one_that_follows_close(duet, tape):
+    both = long_silent(duet, tape)
+    both.client.asks("GET")
+    both.server.answers(3, 200, b"ok")
+    both.client.asks("POST")
+    assert both.server.streams == [1, 3, 5]
+    assert frames.PING not in [frame.kind for frame in both.server.frames]
+
+
+@pytest.mark.parametrize("how", ["says nothing", "resets", "goes away"])
+def test_h2_19_h1_41_a_server_that_has_gone_costs_no_request(duet, tape, how):
+    both = long_silent(duet, tape)
+    stream = both.client.asks("POST", "/", b"abc")
+    if how == "says nothing":
+        both.scenario.advance(3)
+    elif how == "resets":
+        both.origin.leaves()
+    else:
+        both.server.goes_away()
+    other = Http2Peer.server(both.scenario.servers[1])
+    assert other.request(1).body == b"abc"
+    other.answers(1, 200, b"done")
+    assert both.client.response(stream).body == b"done"
+    assert both.server.streams == [1], "the first got no second request"
+    assert both.origin.is_closed
+    assert tape.flows[-1].error is None
+
+
+def test_h2_19_a_server_that_has_gone_keeps_what_is_under_way(duet, tape):
+    """Only the ping that watches over open streams ends them."""
+    both = long_silent(duet, tape)
+    both.client.asks("GET", "/slow")
+    both.client.asks("POST", "/", b"abc")
+    both.scenario.advance(3)
+    other = Http2Peer.server(both.scenario.servers[1])
+    assert other.request(1).body == b"abc"
+    assert not both.origin.is_closed
+
+
+def test_h2_19_a_client_that_leaves_meanwhile(duet, tape):
+    both = long_silent(duet, tape)
+    both.client.asks("POST", "/", b"abc")
+    both.client.peer.leaves()
+    assert both.server.streams == [1]
+    assert tape.hooks[-1] == "error"
 
 
 # Servers.

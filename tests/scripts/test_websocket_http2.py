@@ -257,6 +257,49 @@ def test_an_http1_client_and_a_server_of_http2_only(play):
     assert edits.hooks == ["websocket_end"]
 
 
+def set_field(flow):
+    flow.request.headers["Host"] = "other.example"
+
+
+def set_header(flow):
+    flow.request.host_header = "other.example"
+
+
+def set_twice(flow):
+    flow.request.headers["Host"] = "other.example"
+    flow.request.headers["X-More"] = "yes"
+
+
+@pytest.mark.parametrize("edit", [set_field, set_header, set_twice])
+@pytest.mark.parametrize("hook", ["requestheaders", "request"])
+@pytest.mark.parametrize("way", ["http1 to http2", "http2 to http1", "http2", "http1"])
+def test_h2_29_a_host_that_an_addon_has_set_counts(play, h2_client, way, hook, edit):
+    class SetsHost:
+        pass
+
+    addon = SetsHost()
+    setattr(addon, hook, edit)
+    if way.startswith("http1"):
+        scenario = play(
+            "reverse:h2c://origin:80" if way.endswith("http2") else "reverse:http://origin:80", addons=[addon]
+        )
+        scenario.client().sends(opening(target="/chat"))
+    else:
+        mode = "reverse:http://origin:80" if way.endswith("http1") else "reverse:h2c://origin:80"
+        scenario, _, _ = h2_client(addon, mode=mode)
+    if way.endswith("http2"):
+        server = Http2Peer.server(scenario.servers[0], has_extended_connect=True)
+        head = server.request(server.streams[0]).head
+        assert (head.protocol, head.authority) == (b"websocket", b"other.example")
+        assert dict(head.headers).get(b"host", b"other.example") == b"other.example"
+    else:
+        server = http1_server(scenario) if way == "http2 to http1" else scenario.servers[0]
+        head, _, _ = server.received().partition(b"\r\n\r\n")
+        lines = head.split(b"\r\n")
+        assert [line for line in lines if line.lower().startswith(b"host")] == [b"Host: other.example"]
+        assert [line for line in lines if line.lower().startswith(b"upgrade")] == [b"Upgrade: websocket"]
+
+
 @pytest.mark.parametrize("who", [0, 1])
 def test_ws_19_one_that_broke_the_rules(h2_client, who):
     edits = Edits()

@@ -8,7 +8,19 @@ hooks, and the pool. While a request body streams, a second coroutine forwards i
 from collections.abc import Iterable
 
 from midstream.errors import UsageError
-from midstream.flow import Annotation, Error, Headers, HTTPFlow, Message, Request, Response, Server, WebSocketData
+from midstream.flow import (
+    Annotation,
+    Body,
+    BodyState,
+    Error,
+    Headers,
+    HTTPFlow,
+    Message,
+    Request,
+    Response,
+    Server,
+    WebSocketData,
+)
 from midstream.flow.connection import Via
 from midstream.hooks.table import Handler, Handlers, dispatch
 from midstream.proxy.bodies import check_size, collect, forward, reason_to_hold, send_end, size_of
@@ -211,10 +223,28 @@ class Exchange:
         return self._to_stream is None and self.head.method in IDEMPOTENT
 
     def _may_ask_again(self, failure: Failed) -> bool:
-        """Tell whether the request can be sent once more after `failure`; what was streamed is gone (H2-05)."""
+        """Tell whether the request can be sent once more after `failure` (H2-05)."""
         if failure.is_refused:
-            return self._to_stream is None
+            return self._to_stream is None or self._recall_body()
         return failure.is_stale and self._is_repeatable
+
+    def _recall_body(self) -> bool:
+        """Take back what was streamed of the request body; False if the record does not hold all of it, as it came.
+
+        Messages inside of it have been told, and trailers may have been secret, which no record knows.
+        """
+        request = self.flow.request
+        kept = request.body
+        if type(kept) is not Body or kept.state is not BodyState.MEMORY or request.trailers is not None:
+            return False
+        if callable(request.stream) or self._conversation is not None:
+            return False
+        if request.timestamp_end is not None:
+            self._to_stream = None  # it is whole, and may still be with hooks
+        else:
+            self._stop_upload()
+            self._to_stream = [kept.content or b""] if kept.size else []
+        return True
 
     async def _ask(self, server: ServerStream, *, is_edited: bool) -> ResponseHead:
         """Send the request, as it came unless it was edited, and return the head of the final response."""

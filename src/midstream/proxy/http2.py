@@ -156,6 +156,8 @@ class Http2Connection:
         self.facts = facts
         self._is_heard = False
         """Something has come since we last asked for a sign of life."""
+        self.heard_at = session.deadlines.now
+        """When something came last."""
         self._is_flushing = False
         self._queued = 0
         if session.settings.http2_timeline:
@@ -171,7 +173,8 @@ class Http2Connection:
 
     def received(self, data: bytes) -> None:
         self._is_heard = True
-        events = self.engine.receive(data, self.session.deadlines.now)
+        self.heard_at = now = self.session.deadlines.now
+        events = self.engine.receive(data, now)
         at, count = 0, len(events)
         while at < count:
             stream_id, event = events[at]
@@ -316,9 +319,13 @@ class Http2Connection:
             self._going_away(event)
         else:
             assert isinstance(event, Pong), event
+            self._ponged()
 
     def _settings_changed(self) -> None:
         """Take note that the peer's SETTINGS came."""
+
+    def _ponged(self) -> None:
+        """Take note that the peer has answered a ping."""
 
     def _going_away(self, goaway: GoAway) -> None:
         """Take note that the peer takes no further streams."""

@@ -1,5 +1,6 @@
 """A client's HTTP/2 connection: every request is an exchange of its own, and they go on side by side."""
 
+import logging
 from collections.abc import Callable, Sequence
 
 from midstream.flow import Client
@@ -8,14 +9,16 @@ from midstream.proxy.deadlines import NEVER
 from midstream.proxy.failure import ClientLeft
 from midstream.proxy.http2 import Http2Connection, Http2Stream
 from midstream.proxy.peer import LINGER_SECONDS, Peer
+from midstream.proxy.policy import authority_name
 from midstream.proxy.session import Session
 from midstream.proxy.stepper import Step
 from midstream.proxy.streams import ClientStream, Detached, ServerStream
 from midstream.proxy.streamtransport import tunnel_over
+from midstream.proxy.unsent import Unsent
 from midstream.wire.errors import PeerError
 from midstream.wire.events import Data, End, Event, RequestHead, Reset, ResponseHead
 from midstream.wire.h2.engine import ClientFacing
-from midstream.wire.h2.errors import CONNECT_ERROR
+from midstream.wire.h2.errors import CANCEL, CONNECT_ERROR
 from midstream.wire.h2.events import GoAway, Priority, PriorityUpdate
 from midstream.wire.h2.fingerprint import Fingerprint
 
@@ -23,6 +26,7 @@ BODY = "reading the request body"
 SENDING = "sending the response"
 EARLY_PRIORITIES = 100
 """Streams without a request whose priorities are remembered."""
+_log = logging.getLogger("midstream.proxy")
 
 
 class Http2ClientStream(Http2Stream):
@@ -81,7 +85,7 @@ class Http2ClientStream(Http2Stream):
 
     def expired(self) -> None:
         if self._tunnel is not None:
-            self.over()
+            self._drained()
         elif self._stage == SENDING:
             step, self.step = self.step, None
             if step is not None:
@@ -101,6 +105,8 @@ class Http2ClientStream(Http2Stream):
         self.step = None
         if self._tunnel is not None:
             return  # the stream outlives its exchange
+        if self.connection.engine.parked(self.id):
+            self.connection.unsent.add(self.id)
         if self._is_request_read or self.connection.is_over:
             self.over()
             return
@@ -110,6 +116,13 @@ class Http2ClientStream(Http2Stream):
         self.within(LINGER_SECONDS, "leaving")
         if waiting:
             drain.take(waiting)
+
+    def _drained(self) -> None:
+        """Leave, unless the response has not all been sent: a reset would take its rest along."""
+        if self.connection.engine.parked(self.id):
+            self.within(LINGER_SECONDS, "leaving")
+        else:
+            self.over()
 
     def abort(self, code: int | None = None) -> None:
         self.step = None
@@ -178,6 +191,8 @@ class Http2Client(Http2Connection):
         self._on_over = on_over
         self._early: dict[int, Priority | PriorityUpdate] = {}
         """What the client says about streams whose requests are not here yet, or just coming."""
+        self.unsent = Unsent(session.deadlines, engine, settings.tcp_timeout, self._give_up)
+        self._name = authority_name(*client.peername[:2]) if client.peername is not None else "client"
         self._is_retiring = False
         self.is_over = False
         if client.http2 is None:
@@ -239,6 +254,15 @@ class Http2Client(Http2Connection):
         if type(last) is Reset:
             stream.take([last])
 
+    def _give_up(self, stream_id: int, what: str) -> None:
+        """Reset a stream whose exchange is over and whose response does not go."""
+        _log.info("%s: stream %d is reset: %s", self._name, stream_id, what)
+        self.send(stream_id, Reset("", CANCEL))
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            stream.over()
+        self._settle()
+
     def _prioritised(self, stream_id: int, priority: Priority | PriorityUpdate) -> None:
         stream = self._streams.get(stream_id)
         if stream is not None:
@@ -250,11 +274,11 @@ class Http2Client(Http2Connection):
         self._is_retiring = True
 
     def _settle(self) -> None:
+        if self.unsent:
+            self.unsent.look()
         if self.is_over or self.peer.is_full:
             return
-        if (
-            self._streams or self.engine.open_streams
-        ):  # exchanges may be over whose responses wait for the client's window
+        if self._streams or self.engine.open_streams:
             self._await_life()
         elif self._is_retiring:
             self.close()
@@ -275,4 +299,5 @@ class Http2Client(Http2Connection):
     def _gone(self) -> None:
         if not self.is_over:
             self.is_over = True
+            self.unsent.end()
             self._on_over()

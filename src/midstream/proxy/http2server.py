@@ -7,7 +7,7 @@ import msgspec
 from midstream.flow import Server
 from midstream.flow.http2 import Http2Facts
 from midstream.proxy.deadlines import NEVER
-from midstream.proxy.http2 import Http2Connection, Http2Stream
+from midstream.proxy.http2 import SIGN_OF_LIFE, Http2Connection, Http2Stream
 from midstream.proxy.opening import Queue
 from midstream.proxy.origin import HTTP1, Origin
 from midstream.proxy.peer import Peer
@@ -26,6 +26,10 @@ from midstream.wire.h2.heads import VERSION
 from midstream.wire.ws.handshake import asks_for_websocket
 
 ANSWER = "waiting for the response"
+TRUSTED_SILENCE = 5.0
+"""Seconds of silence after which a server may have gone without a word: behind a NAT that forgot it, or asleep."""
+PROOF_SECONDS = 2.0
+"""How long it has then to answer a ping."""
 
 
 class SharedKeeper(Protocol):
@@ -175,6 +179,8 @@ class Http2Server(Http2Connection):
         """The server's SETTINGS have come, so that it does speak HTTP/2."""
         self._introduction = Queue(session.deadlines)
         """Those who want to know what the server can do."""
+        self._proof = Queue(session.deadlines)
+        """Those who want to know whether the server is still there."""
         self._is_retiring = False
         self._is_over = False
         server.http2 = Http2Facts()
@@ -202,6 +208,22 @@ class Http2Server(Http2Connection):
     def takes_none(self) -> bool:
         """True if the server wants no streams at all for now, so that another connection would not help."""
         return self.engine.peer.streams == 0
+
+    @property
+    def is_silent(self) -> bool:
+        """True if nothing has come for so long that a request which must not be sent twice should not be risked."""
+        return self.session.deadlines.now - self.heard_at > TRUSTED_SILENCE
+
+    async def shows_life(self) -> bool:
+        """Ping the server and wait for its answer; without one in time, nobody gets a stream on this connection any more."""
+        if not self._proof:
+            self.engine.ping(SIGN_OF_LIFE)
+            self.flush_later()
+        try:
+            await self._proof.wait(PROOF_SECONDS, "waiting for a sign of life")
+        except PeerError:
+            self.retire()
+        return self.is_taking
 
     def stream(self) -> Http2ServerStream:
         """Return a stream for one exchange; there must be room for it."""
@@ -285,6 +307,9 @@ class Http2Server(Http2Connection):
         self._introduction.wake_all()
         self._keeper.has_room(self)
 
+    def _ponged(self) -> None:
+        self._proof.wake_all()
+
     def _going_away(self, goaway: GoAway) -> None:  # noqa: ARG002 - the engine has reset what it will not look at
         self._keeper.forget_shared(self)
 
@@ -329,3 +354,4 @@ class Http2Server(Http2Connection):
             self._is_over = True
             self._keeper.forget_shared(self)
             self._introduction.wake_all()
+            self._proof.wake_all()

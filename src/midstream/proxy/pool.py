@@ -58,7 +58,7 @@ class Pool:
         """Return a stream on a connection that is there, or None if there is none to be trusted."""
         if self._shared:
             for connection in self._shared.get(origin, ()):
-                if connection.has_room:
+                if connection.has_room and (is_repeatable or not connection.is_silent):
                     return connection.stream()
         idle = self._idle.get(origin)
         if not idle:
@@ -102,6 +102,13 @@ class Pool:
         """Hand a connection to whoever wants a stream to its origin."""
         if connection.epoch == self.epoch:
             self._shared.setdefault(connection.origin, []).append(connection)
+
+    async def proven(self, origin: Origin) -> ServerStream | None:
+        """Return a stream on a connection that was silent for long, if it shows now that it is alive (H2-19)."""
+        for connection in list(self._shared.get(origin, ())):
+            if connection.has_room and connection.is_silent and await connection.shows_life() and connection.has_room:
+                return connection.stream()
+        return None
 
     def forget_shared(self, connection: Http2Server) -> None:
         """Hand a connection to nobody any more; who waits for room on it has to look elsewhere."""

@@ -321,6 +321,9 @@ class ServerSide:
     async def _open_shared(self, origin: Origin, server: Server) -> ServerStream:
         """Open a connection that others can share; or share one that they open, or wait for room on those there are."""
         pool, settings = self._pool, self._session.settings
+        proven = await pool.proven(origin)
+        if proven is not None:
+            return proven
         while True:
             if pool.is_opening(origin):
                 await pool.opened(origin)

@@ -137,6 +137,8 @@ class Shared:
         self.epoch = pool.epoch
         self.room = room
         self.takes_none = False
+        self.is_silent = False
+        self.is_alive = True
         self.is_retired = False
         self._pool = pool
         pool.share(self)
@@ -148,6 +150,9 @@ class Shared:
     def stream(self):
         self.room -= 1
         return self
+
+    async def shows_life(self):
+        return self.is_alive
 
     def retire(self):
         self.is_retired = True
@@ -175,6 +180,33 @@ def test_h2_07_shared_connections_are_handed_out_while_they_have_room(pool):
     assert [pool.take(A), pool.take(A), pool.take(A)] == [first, first, second]
     assert pool.take(A) is None
     assert pool.take(B) is None
+
+
+def prove(pool, origin):
+    got = []
+
+    async def run():
+        got.append(await pool.proven(origin))
+
+    Step(run()).start()
+    return got[0]
+
+
+def test_h2_19_what_cannot_be_repeated_takes_no_silent_connection_unproved(pool):
+    silent = Shared(pool, A, 3)
+    silent.is_silent = True
+    assert pool.take(A, is_repeatable=False) is None
+    assert pool.take(A) is silent
+    assert prove(pool, A) is silent
+    silent.is_alive = False
+    assert prove(pool, A) is None
+    assert prove(pool, B) is None
+
+
+def test_what_has_spoken_lately_needs_no_proof(pool):
+    shared = Shared(pool, A)
+    assert prove(pool, A) is None
+    assert pool.take(A, is_repeatable=False) is shared
 
 
 def test_where_there_is_no_room_an_idle_connection_will_do(pool):
