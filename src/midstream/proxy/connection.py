@@ -19,6 +19,7 @@ from midstream.proxy.connect import ConnectExchange
 from midstream.proxy.exchange import Exchange
 from midstream.proxy.failure import ClientLeft
 from midstream.proxy.firstwords import FirstWords
+from midstream.proxy.forwarding import ForwardedExchange
 from midstream.proxy.greeting import believe_balancer, greet_socks, original_destination
 from midstream.proxy.http1 import Http1Client
 from midstream.proxy.http2client import Http2Client
@@ -32,6 +33,7 @@ from midstream.proxy.session import Session
 from midstream.proxy.stepper import Signal, Step, Waitable
 from midstream.proxy.streams import ClientStream, Detached
 from midstream.proxy.switched import Switched
+from midstream.proxy.switching import SwitchingExchange, may_switch
 from midstream.proxy.tcp import relay
 from midstream.proxy.tcplayer import relay_tcp, relay_untouched
 from midstream.proxy.websocket import WebSocketRelay
@@ -283,8 +285,10 @@ class ClientConnection:
         side = self._server_side
         if isinstance(head, PeerError):
             return Step(refuse_request(self.session, side, http, head))
-        is_for_us = head.method == b"CONNECT" and side.way.is_explicit and not head.protocol
-        kind = ConnectExchange if is_for_us else Exchange
+        kind: type[Exchange] = ForwardedExchange
+        if may_switch(head):
+            is_for_us = head.method == b"CONNECT" and side.way.is_explicit and not head.protocol
+            kind = ConnectExchange if is_for_us else SwitchingExchange
         return kind(self.session, side, http, head).step()
 
     # What HTTP leads to: called from within exchanges.
