@@ -80,10 +80,14 @@ class ClientFacing(Reader):
             UsageError: as `send`.
 
         """
-        self.send(stream_id, head)
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            self.send(stream_id, head)  # which knows what to make of that
+            return
+        self._send_head(stream, head)
         if body or head.body_size is None:
-            self.send(stream_id, Data(body))
-        self.send(stream_id, END)
+            self._send_data(stream, body)
+        self._send_end(stream)
 
     def go_away(self, code: int = NO_ERROR, debug: bytes = b"", *, last: int | None = None) -> None:
         """Tell the client that no stream of its beyond `last` will be looked at; by default, beyond those that are there."""
@@ -206,12 +210,13 @@ class ServerFacing(Reader):
     @property
     def is_closing(self) -> bool:
         """True if no stream can be opened any more, be there room or not."""
-        return self._step == self._failed or self.goaway is not None or self._next_id > _LARGEST_ID
+        return self.has_failed or self.goaway is not None or self._next_id > _LARGEST_ID
 
     @property
     def free_slots(self) -> int:
         """How many streams can be opened now (H2-07)."""
-        return 0 if self.is_closing else max(0, self.peer.streams - len(self._streams))
+        room = self.peer.streams - len(self._streams)
+        return room if room > 0 and not self.is_closing else 0
 
     def open(self, head: RequestHead, priority: Priority | None = None) -> int:
         """Queue a request head on a new stream, and return the stream's id.

@@ -39,6 +39,7 @@ _LARGEST: Final = 512
 
 _kinds: Final[Memo[Field, int]] = Memo(room=4096, largest=_LARGEST)
 _ready: Final[Memo[Field, Field | tuple[()]]] = Memo(room=4096, largest=_LARGEST)
+_sections: Final[Memo[tuple[Field, ...], tuple[Field, ...]]] = Memo(room=512, largest=4096)
 
 
 def kinds_of(fields: Fields) -> int:
@@ -83,22 +84,21 @@ def mend(fields: Fields, tolerance: Tolerance) -> Fields:
     return mended
 
 
-def ready(fields: Fields) -> Fields:
+def ready(fields: Fields) -> tuple[Field, ...]:
     """Return the fields as HTTP/2 writes them: in lower case, without those that speak about an HTTP/1 connection.
 
     Raises:
         UsageError: a name or value would become something else on some wire.
 
     """
-    result: Fields = []
-    known = _ready.get
-    for field in fields:
-        form = known(field)
-        if form is None:
-            form = _prepare(field)
-        if form:
-            result.append(form)
-    return result
+    section = tuple(fields)
+    known = _sections.get(section)
+    if known is not None:
+        return known
+    forms = [_ready.get(field) for field in section]
+    forms = [_prepare(field) if form is None else form for field, form in zip(section, forms, strict=True)]
+    result = tuple(form for form in forms if form)
+    return _sections.remember(section, result, sum(len(name) + len(value) for name, value in section))
 
 
 def _classify(field: Field) -> int:

@@ -135,7 +135,7 @@ def request_fields(head: RequestHead, order: bytes) -> Fields:
         hosts = [value for name, value in fields if name == b"host"]
         if hosts:
             authority = authority or hosts[0]
-            fields = [field for field in fields if field[0] != b"host"]
+            fields = tuple(field for field in fields if field[0] != b"host")
     method, target, scheme = head.method, head.target, head.scheme or b"https"
     if _METHOD.fullmatch(method) is None or _TARGET.fullmatch(target) is None:
         raise UsageError(f"Method {shown(method)} or target {shown(target)} is empty or holds what it must not.")
@@ -144,9 +144,10 @@ def request_fields(head: RequestHead, order: bytes) -> Fields:
     if method == b"CONNECT" and not head.protocol:
         return [(b":method", method), (b":authority", authority or target), *fields]
     values = {b"m": method, b"a": authority, b"s": scheme, b"p": target, b"r": head.protocol}
-    return [
+    pseudo = [
         (_PSEUDO_NAMES[letter], values[letter]) for letter in _sequence(head.pseudo_order or order) if values[letter]
-    ] + fields
+    ]
+    return [*pseudo, *fields]
 
 
 def response_fields(head: ResponseHead) -> Fields:

@@ -65,11 +65,8 @@ class Reader(Controller):
         self._partial: _Partial | None = None
         self._empties = Budget("empty DATA frames", limits.empties_per_second)
         self._step = self._first_frame
-
-    @property
-    def has_failed(self) -> bool:
+        self.has_failed = False
         """True after a fault of the connection, or its end."""
-        return self._step == self._failed
 
     @property
     def is_between_frames(self) -> bool:
@@ -84,7 +81,7 @@ class Reader(Controller):
     def receive(self, data: bytes, now: float = 0.0) -> list[StreamEvent]:
         """Take bytes from the peer and tell what they mean; `now` counts seconds, for the limits that are rates."""
         events: list[StreamEvent] = []
-        if self._step == self._failed:
+        if self.has_failed:
             return events
         buffer = self._buffer + data if self._buffer else data
         self._now = now
@@ -98,9 +95,10 @@ class Reader(Controller):
 
     def eof(self) -> list[StreamEvent]:
         """Take note that the peer has closed the connection: streams that are not over break off."""
-        if self._step == self._failed:
+        if self.has_failed:
             return []
         self._step = self._failed
+        self.has_failed = True
         said = f", having said {code_name(self.goaway.code)}" if self.goaway is not None and self.goaway.code else ""
         lost = [stream for stream in self._streams.values() if stream.reading != DONE or stream.writing != DONE]
         self._streams.clear()
@@ -159,6 +157,7 @@ class Reader(Controller):
 
     def _fail(self, fault: CodedError, events: list[StreamEvent]) -> None:
         self._step = self._failed
+        self.has_failed = True
         self._buffer = b""
         self._out.append(frames.goaway(self._last_taken, fault.code, str(fault).encode()))
         self._streams.clear()

@@ -68,7 +68,7 @@ class Writer:
         elif isinstance(event, ResponseHead | RequestHead):
             self._send_head(stream, event)
         elif isinstance(event, Trailers):
-            stream.trailers = Trailers(ready(event.headers), event.never_indexed)
+            stream.trailers = Trailers(list(ready(event.headers)), event.never_indexed)
             self._check_size(stream.trailers.headers)
         elif isinstance(event, Reset):
             self._reset(stream, event.code)
