@@ -25,6 +25,7 @@ from midstream.pki.store import CertStore
 from midstream.proxy.listen import Door
 from midstream.proxy.network import AsyncioNetwork, AsyncioWaiter, sweep_for_ever
 from midstream.proxy.pool import Pool
+from midstream.proxy.replays import Replays
 from midstream.proxy.session import Session
 from midstream.proxy.tls import TlsProfiles
 
@@ -47,6 +48,7 @@ class Engine:
         self.commands = Commands(self)
         self.addons = Addons(self)
         self.authority: CertificateAuthority
+        self.replays: Replays
         self._own_addons = addons
         self._session: Session
         self._pool: Pool
@@ -132,6 +134,7 @@ class Engine:
             call_soon=self._loop.call_soon,
         )
         self._pool = Pool(self._session.deadlines, self._session.settings.max_pool_idle_per_host)
+        self.replays = Replays(self._session, self._pool)
         for warning in (*self.authority.warnings, *self._session.tls.store.warnings, *self._session.tls.warnings):
             _log.warning(warning)
 
@@ -212,6 +215,7 @@ class Engine:
         self._unsubscribe()
         for door in self._doors:
             door.close()
+        self.replays.stop()
         self._pool.close()
         await self._drain()
         for door in self._all_doors:

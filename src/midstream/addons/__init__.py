@@ -7,6 +7,7 @@ from midstream.addons.dumper import Dumper
 from midstream.addons.inject import Inject
 from midstream.addons.onboarding import Onboarding
 from midstream.addons.proxyauth import ProxyAuth
+from midstream.addons.replay import Replay
 from midstream.addons.reverse import Reverse
 from midstream.addons.strip_https import StripHttps
 from midstream.addons.switch import Switch
@@ -23,6 +24,7 @@ def default_addons() -> list[object]:
         Revocations(),
         Switch("upstream_auth", {"upstream_auth"}, UpstreamAuth.wanted),
         Inject(),
+        Replay(),
         Switch("reverse", {"mode", "keep_host_header", "keep_alt_svc_header"}, Reverse.wanted),
     ]
 

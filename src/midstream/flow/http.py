@@ -37,7 +37,7 @@ class HTTPFlow(Flow):
     server_stream_id: int | None = None
     """The same of the stream to the server."""
     messages_forgotten: int = 0
-    """How many of the oldest of `grpc_messages` and `sse_events` were let go, so that an endless stream needs no endless memory."""
+    """How many of the oldest messages (`websocket.messages`, `grpc_messages`, `sse_events`) were let go, so that an endless stream needs no endless memory."""
     _informational: list[Response] | None = None
     _grpc_messages: list[GrpcMessage] | None = None
     _sse_events: list[ServerSentEvent] | None = None
@@ -119,6 +119,7 @@ class HTTPFlow(Flow):
             "response": None if self.response is None else self.response.get_state(),
             "websocket": None if self.websocket is None else self.websocket.get_state(),
             "informational": [response.get_state() for response in self._informational or ()],
+            "client_authority": self.client_authority,
             "stream_id": self.stream_id,
             "server_stream_id": self.server_stream_id,
             "grpc_messages": [message.get_state() for message in self._grpc_messages or ()],
@@ -131,6 +132,7 @@ class HTTPFlow(Flow):
         self.request = Request.from_state(state["request"])
         self.response = None if state["response"] is None else Response.from_state(state["response"])
         self.websocket = None if state["websocket"] is None else WebSocketData.from_state(state["websocket"])
+        self.client_authority = state.get("client_authority")
         self.stream_id = state.get("stream_id")
         self.server_stream_id = state.get("server_stream_id")
         self.informational = [Response.from_state(saved) for saved in state.get("informational", ())]

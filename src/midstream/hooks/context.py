@@ -5,12 +5,13 @@ listeners, and every callback of the loop, task and worker thread started from t
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from midstream.errors import UsageError
+from midstream.flow import Flow
 
 if TYPE_CHECKING:
     from midstream.hooks.addons import Addons
@@ -72,6 +73,23 @@ class Certificates(Protocol):
         ...
 
 
+class Replays(Protocol):
+    """The flows that are replayed."""
+
+    @property
+    def count(self) -> int:
+        """How many are in line or under way."""
+        ...
+
+    def add(self, flows: Sequence[Flow], /) -> None:
+        """Have flows replayed, in this order; raises `UsageError` if none of them can be."""
+        ...
+
+    def stop(self) -> None:
+        """Replay nothing more, and break off what is under way."""
+        ...
+
+
 class Master(Protocol):
     """The engine, as far as addons may rely on it."""
 
@@ -79,6 +97,8 @@ class Master(Protocol):
     def authority(self) -> Authority: ...
     @property
     def certificates(self) -> Certificates: ...
+    @property
+    def replays(self) -> Replays: ...
     @property
     def options(self) -> Options: ...
     @property

@@ -319,6 +319,24 @@ class WebSocketOptions(OptionStore):
     )
 
 
+class ReplayOptions(OptionStore):
+    """Replay."""
+
+    client_replay_concurrency: int = option(
+        1, "How many flows are replayed at a time; 0 or -1 for all at once.", lowest=-1
+    )
+    client_replay_timeout: float = option(
+        30.0,
+        "A replay that is not over by then keeps no other waiting; it goes on beside them.",
+        lowest=0,
+        metavar="SECONDS",
+    )
+    websocket_replay_timing: Literal["answers", "recorded", "at_once"] = option(
+        "answers",
+        "When a message of a recorded session is sent: after as many answers as in the recording, with the pauses of the recording besides, or at once.",
+    )
+
+
 class ToolOptions(OptionStore):
     """Scripts and output."""
 
@@ -352,6 +370,7 @@ class Options(
     LimitOptions,
     Http2Options,
     WebSocketOptions,
+    ReplayOptions,
     ToolOptions,
 ):
     """All built-in options with the values of one engine."""

@@ -150,6 +150,10 @@ class AsyncioWaiter:
             raise
         return self._result(task)
 
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        await self.wait_or_cancel(asyncio.sleep(seconds), 0)
+
     async def close(self) -> None:
         """Cancel what still runs; whoever waits for it is told to stop."""
         self._is_closed = True

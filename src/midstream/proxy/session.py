@@ -64,6 +64,9 @@ class Waiter(Protocol):
 
         """
 
+    def sleep(self, seconds: float) -> Awaitable[None]:
+        """Let time pass, more exactly than `Deadlines` tell it."""
+
 
 class Shown(msgspec.Struct, frozen=True):
     """What a server has shown in TLS."""

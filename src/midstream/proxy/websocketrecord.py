@@ -82,4 +82,5 @@ class WebSocketRecord:
             size -= sizes[count]
             count += 1
         del messages[:count]
+        self._flow.messages_forgotten += count
         self._size = size

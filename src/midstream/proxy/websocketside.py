@@ -19,6 +19,7 @@ from midstream.wire.ws.write import Sendable
 PASS: Final = 0
 TELL: Final = 1
 HOLD: Final = 2
+CUT: Final = "a message larger than body_memory: only its beginning was kept"
 
 
 class Injected(msgspec.Struct):
@@ -200,7 +201,7 @@ class Side:
         room = max(0, most - (size - len(piece.data)))
         faults = piece.faults
         if piece.is_last:
-            faults += (Fault("a message larger than body_memory: only its beginning was kept", "RFC 6455 §5.4"),)
+            faults += (Fault(CUT, "RFC 6455 §5.4"),)
         return msgspec.structs.replace(piece, data=piece.data[:room], faults=faults)
 
     def _answer(self, ping: Ping) -> None:

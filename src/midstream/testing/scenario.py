@@ -32,8 +32,10 @@ from midstream.proxy.connection import ClientConnection
 from midstream.proxy.datagrams import DatagramClient, DatagramPort
 from midstream.proxy.dns import DnsConnection, answer_datagrams
 from midstream.proxy.dnsasker import Asker
+from midstream.proxy.patience import Patience
 from midstream.proxy.peer import Peer
 from midstream.proxy.pool import Pool
+from midstream.proxy.replays import Replays
 from midstream.proxy.session import Session
 from midstream.proxy.tls import TlsProfiles
 from midstream.proxy.udp import relay_datagrams
@@ -196,11 +198,21 @@ class _Network:
 class _Waiter:
     """What a test's stepped coroutines wait for is stepped itself."""
 
+    def __init__(self, scenario: "Scenario") -> None:
+        self._scenario = scenario
+
     async def wait(self, awaitable: Awaitable[T]) -> T:
         return await awaitable
 
     async def wait_or_cancel(self, awaitable: Awaitable[T], seconds: float) -> T:  # noqa: ARG002 - no clock here
         return await awaitable
+
+    async def sleep(self, seconds: float) -> None:
+        patience = Patience(self._scenario.session.deadlines, seconds)
+        try:
+            await patience
+        finally:
+            patience.end()
 
 
 class Scenario:
@@ -210,7 +222,7 @@ class Scenario:
         self.options = Options()
         self.options.update(mode=[mode], **options)
         self.hooks = HookTable()
-        self.commands = Commands()
+        self.commands = Commands(self)  # type: ignore[arg-type] # as much of an engine as commands need
         self.addons = Addons(self)  # type: ignore[arg-type] # as much of an engine as addons need
         self.servers: list[ScriptedPeer] = []
         """The servers that the proxy has connected to, in that order."""
@@ -235,13 +247,14 @@ class Scenario:
             hooks=self.hooks,
             tls=_LazyTls(self.options),  # type: ignore[arg-type] # becomes one when TLS is wanted
             network=_Network(self),
-            waiter=_Waiter(),
+            waiter=_Waiter(self),
             time=lambda: self.now,
             call_soon=lambda _call: None,
         )
         self.session.deadlines.sweep(self.now)
         self.session.own_addresses.add(PROXY_ADDRESS)
         self.pool = Pool(self.session.deadlines, self.session.settings.max_pool_idle_per_host)
+        self.replays = Replays(self.session, self.pool)
         self.port = DatagramPort(self.session, self._mode, Counter(), self._converse)
         """What clients of UDP send to."""
         self._datagrams = MemoryDatagrams(self.port, PROXY_ADDRESS)
