@@ -136,6 +136,18 @@ def test_the_time_runs_out():
     run(main())
 
 
+def test_time_passes():
+    async def main():
+        loop = asyncio.get_running_loop()
+        before = loop.time()
+        _, _, out, done = stepped(lambda waiter: waiter.sleep(0.02))
+        await done
+        assert out == [None]
+        assert loop.time() - before > 0.01
+
+    run(main())
+
+
 @pytest.mark.parametrize("way", ["wait", "wait_or_cancel"])
 def test_md_25_whoever_waits_at_the_end_is_told_to_stop(way):
     async def main():
