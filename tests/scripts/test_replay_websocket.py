@@ -527,6 +527,19 @@ def test_h2_39_over_http2_and_reset(play):
     assert replayed.flow.websocket.close_code == 1006
 
 
+# Through a parent.
+
+
+@pytest.mark.parametrize(
+    ("authority", "sent"),
+    [(b"", b"CONNECT origin:80 HTTP/1.1\r\n"), (b"origin", b"GET http://origin/chat HTTP/1.1\r\n")],
+)
+def test_through_a_parent_as_it_had_come(replaying, authority, sent):
+    flow = recorded(">a")
+    flow.request.authority = authority
+    assert replaying(flow, mode="upstream:http://parent.test").request.startswith(sent)
+
+
 # What is refused.
 
 

@@ -156,7 +156,10 @@ def server_side(session: Session, pool: Pool, flow: HTTPFlow, inside: Replay) ->
         session, pool, client_like(flow.client_conn, session.time()), mode_for(session, flow), _stay, inside
     )
     is_tls = request.scheme == "https"
-    is_for_parent = side.via is not None and side.via[0] != "socks5" and not is_tls
+    is_tunnelled = is_tls or (
+        flow.websocket is not None and not request.authority
+    )  # WebSocket as browsers do: by CONNECT
+    is_for_parent = side.via is not None and side.via[0] != "socks5" and not is_tunnelled
     side.way = Way(
         is_explicit=is_for_parent,
         scheme="https" if is_tls else "http",

@@ -12,6 +12,7 @@ from midstream.wire.ws.events import Close
 
 Leave: TypeAlias = Literal["closes", "vanishes", "waits"]
 NORMAL: Final = 1000
+LARGEST_CODE: Final = 0xFFFF
 _NEVER_SENT: Final = frozenset((NO_STATUS, ABNORMAL, 1015))
 """Codes that stand for what was not said (RFC 6455 §7.4.1)."""
 _LONGEST_REASON: Final = 123
@@ -68,6 +69,8 @@ def missing_from(flow: HTTPFlow, most: int) -> str:
     data = flow.websocket
     if data is None:
         return ""
+    if any(type(message.content) is not bytes for message in data.messages):
+        return "the content of one of its messages is no bytes"
     if flow.messages_forgotten:
         return f"its first {flow.messages_forgotten} messages were not kept; a larger body_memory keeps more"
     was_cut = any(note.message == CUT for note in flow.annotations)
@@ -99,7 +102,7 @@ def _leave(data: WebSocketData) -> Leave:
 def _close(data: WebSocketData) -> Close:
     """Return the close frame; an ordinary one if nobody has sent any."""
     code = data.close_code
-    if data.closed_by_client is None or code in {None, ABNORMAL}:
+    if data.closed_by_client is None or code is None or code == ABNORMAL or not 0 <= code <= LARGEST_CODE:
         return Close(NORMAL)
     if code in _NEVER_SENT:
         return Close()

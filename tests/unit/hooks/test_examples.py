@@ -5,11 +5,12 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from midstream.addon import Client, HTTPFlow, Request, Response, Server, ServerSentEvent
+from midstream.addon import Client, Flow, HTTPFlow, Request, Response, Server, ServerSentEvent, WebSocketData
 from midstream.errors import OptionsError
 from midstream.hooks.script import ScriptLoader
 
@@ -58,7 +59,7 @@ def test_every_example_is_tested_here():
     names = {path.stem for path in EXAMPLES.glob("*.py")}
     assert names == {
         *("set_header", "block_hosts", "log_sizes", "fake_response", "delay", "count_by_host"),
-        "mask_events",
+        *("mask_events", "replay_matching"),
     }
 
 
@@ -151,6 +152,34 @@ def test_mask_events(run, master):
     first, second = flow.sse_events
     assert (first.data, first.dropped) == ("paid with [card number] today", False)
     assert second.dropped
+
+
+def test_replay_matching(run, master):
+    replayed = []
+    master.commands.add("replay.client", command_into(replayed))
+    exchange = run("replay_matching")
+    exchange()
+    assert replayed == []
+    master.options.update(replay_filter="~d a.example")
+    flow = exchange(url="http://a.example/x")
+    exchange(url="http://b.example/x")
+    (copy,) = replayed
+    assert copy.id != flow.id
+    assert copy.request.url == flow.request.url
+    flow.websocket = WebSocketData()
+    asyncio.run(master.addons.trigger("response", flow))
+    assert len(replayed) == 1
+    asyncio.run(master.addons.trigger("websocket_end", flow))
+    flow.is_replay = "request"
+    asyncio.run(master.addons.trigger("websocket_end", flow))
+    assert len(replayed) == 2
+
+
+def command_into(replayed):
+    def client(flows: Sequence[Flow]) -> None:
+        replayed.extend(flows)
+
+    return client
 
 
 DOCUMENTED = re.findall(r"```python\n(.*?)```", (EXAMPLES.parent / "docs" / "addons.md").read_text(), re.DOTALL)

@@ -78,6 +78,8 @@ def test_nothing_recorded():
         (1006, "", False, "waits", Close(1000)),
         (1002, "our words", None, "closes", Close(1000)),
         (None, None, None, "closes", Close(1000)),
+        (None, None, True, "closes", Close(1000)),
+        (70000, "", True, "closes", Close(1000)),
         (1000, None, True, "closes", Close(1000)),
         (1000, "ä" * 100, True, "closes", Close(1000, "ä".encode() * 61)),
     ],
@@ -95,5 +97,8 @@ def test_what_was_not_kept():
     assert missing_from(flow, 101) == "", "it was a message of the server"
     flow.websocket.messages[0].drop()
     assert missing_from(flow, 100) == ""
+    flow.websocket.messages[1].content = "made by a script"
+    assert "is no bytes" in missing_from(flow, 100)
+    flow.websocket.messages[1].content = b""
     flow.messages_forgotten = 3
     assert "first 3 messages" in missing_from(flow, 100)
