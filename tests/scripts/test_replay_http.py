@@ -438,6 +438,7 @@ def test_stop_while_a_hook_thinks(replaying):
     again, flow = replaying("regular", Thinks()), recorded()
     again.replay(flow)
     again.stop()
+    again.stop()
     again.replay(recorded(), recorded())
     again.scenario.act(Thinks.gate.set, None)
     assert flow.error
