@@ -199,6 +199,7 @@ class Engine:
         self._session.tls.check()
         self._session.reload()
         self._pool.renew(self._session.settings.max_pool_idle_per_host)
+        self._session.turns.add(self.replays)  # there may be room for more
         if updated & LISTENING:
             try:
                 self._bind()

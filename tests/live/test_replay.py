@@ -152,3 +152,29 @@ def test_the_proxy_stops_meanwhile(proxy, scripted_origin, curl):
     running.stop()
     assert flow.error
     assert not flow.live
+
+
+def test_more_at_a_time_while_it_runs(proxy, scripted_origin, curl):
+    answered, asked = threading.Event(), threading.Semaphore(0)
+
+    def answer_later(connection):
+        connection.read_request()
+        asked.release()
+        assert answered.wait(TIME_LIMIT)
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+
+    origin = scripted_origin(answer_later)
+    running = proxy()
+    answered.set()
+    curl(f"http://127.0.0.1:{origin.port}/", proxy=running.url)
+    (flow,) = running.recorder.wait_for_flows(1)
+    assert asked.acquire(timeout=TIME_LIMIT)
+    answered.clear()
+    copies = [flow.copy(), flow.copy()]
+    running.call(lambda: running.engine.commands.call("replay.client", copies))
+    assert asked.acquire(timeout=TIME_LIMIT)
+    running.call(lambda: running.engine.options.update(client_replay_concurrency=2))
+    assert asked.acquire(timeout=TIME_LIMIT), "the second one begins, though the first one is not over"
+    answered.set()
+    running.recorder.wait_for_flows(3)
+    assert [copy.response.content for copy in copies] == [b"ok"] * 2

@@ -83,7 +83,7 @@ def test_what_came_through_the_proxy_is_sent_again(replaying, tape):
     assert (flow.response.status_code, flow.is_replay) == (200, None)
 
 
-def test_while_it_is_under_way(replaying, tape):
+def test_ad_23_while_it_is_under_way(replaying, tape):
     again = replaying("regular", tape)
     flow = recorded()
     own = flow.client_conn

@@ -196,7 +196,7 @@ def test_compression(replaying, agrees):
     assert replayed.flow.websocket.messages[-1].text == "answer"
 
 
-def test_dropped_and_injected(session):
+def test_ad_23_dropped_and_injected(session):
     flow = recorded(">dropped", ">injected", "<injected, too", ">last")
     flow.websocket.messages[0].drop()
     flow.websocket.messages[1].injected = flow.websocket.messages[2].injected = True

@@ -20,6 +20,7 @@ from midstream.proxy.streams import Detached
 from midstream.proxy.websocket import WebSocketRelay
 from midstream.proxy.websocketscript import Cue, Script
 from midstream.proxy.websocketside import TELL, Side
+from midstream.wire.errors import Profile
 from midstream.wire.ws import Message, ServerFacing
 from midstream.wire.ws.events import Close, Ping, Pong
 
@@ -50,7 +51,7 @@ class Player:
         self._script = script
         self._timing = session.options.websocket_replay_timing
         self._transport = transport
-        self._engine = ServerFacing(lambda: b"mask", compression=opened.with_client)
+        self._engine = ServerFacing(lambda: b"mask", profile=Profile.RAW, compression=opened.with_client)
         self._is_compressed = opened.with_client is not None
         self._heard = 0
         """How many messages have come from the server."""
