@@ -504,6 +504,12 @@ def without_body():
     return flow
 
 
+def cut_off():
+    flow = recorded(method="POST", content=b"the first ha")
+    flow.request.timestamp_end = None
+    return flow
+
+
 def nowhere():
     flow = recorded()
     flow.request = Request("", 0, b"GET", b"", b"", b"/", b"HTTP/1.1", (), b"")
@@ -516,6 +522,8 @@ def nowhere():
         (live(), "it is under way; replay a copy"),
         (intercepted(), "it is intercepted; resume it"),
         (without_body(), "the body of its request was not kept"),
+        (cut_off(), "has not come as a whole"),
+        (cut_off().copy(), "has not come as a whole"),
         (nowhere(), "does not say where to"),
         (HTTPFlow(Client(), Server()), "does not say where to"),
         (recorded(method="CONNECT"), "replay what went through it"),

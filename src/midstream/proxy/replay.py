@@ -7,6 +7,7 @@ backup, so that `revert` brings it back. It is an exchange of its own kind only 
 from collections.abc import Callable
 
 from midstream.flow import Client, ConnectionState, HTTPFlow, Server
+from midstream.proxy.deadlines import NEVER
 from midstream.proxy.exchange import Exchange
 from midstream.proxy.link import Link
 from midstream.proxy.pool import Pool
@@ -30,7 +31,7 @@ class Replay:
         """Others may have to wait for this one."""
         self.is_over = False
         seconds = session.options.client_replay_timeout
-        self.deadline = session.deadlines.now + seconds if seconds else float("inf")
+        self.deadline = session.deadlines.now + seconds if seconds else NEVER
         self._session = session
         self._pool = pool
         self._on_changed = on_changed

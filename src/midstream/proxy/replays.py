@@ -102,6 +102,8 @@ class Replays:
             return "a CONNECT only opens a tunnel; replay what went through it"
         if request.raw_content is None:
             return "the body of its request was not kept"
+        if request.timestamp_start and request.timestamp_end is None:
+            return "its request has not come as a whole"
         if flow.websocket is not None and not self._session.settings.websocket:
             return "the option websocket is off"
         return missing_from(flow, self._session.settings.body_memory)
