@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from midstream.flow import Client, ConnectionState, HTTPFlow, Server
 from midstream.proxy.deadlines import NEVER
-from midstream.proxy.exchange import Exchange
 from midstream.proxy.link import Link
 from midstream.proxy.pool import Pool
 from midstream.proxy.replayclient import ReplayClient
@@ -18,6 +17,7 @@ from midstream.proxy.session import Session
 from midstream.proxy.stepper import Step
 from midstream.proxy.streams import Detached
 from midstream.proxy.switched import Switched
+from midstream.proxy.switching import SwitchingExchange, may_switch
 from midstream.proxy.websocketplay import play
 from midstream.proxy.websocketscript import Script, script_of
 
@@ -50,9 +50,7 @@ class Replay:
         session.deadlines.watch(self)
         session.tell(session.hooks.update, [flow])
         head = replay_head(flow.request, opens_websocket=was_websocket)
-        exchange = ReplayedExchange(session, side, self._client, head)
-        exchange.flow = flow
-        exchange.begin(self._exchange_over)
+        ReplayedExchange(session, side, self._client, head).begin(flow, self._exchange_over)
 
     def stop(self) -> None:
         """Break off."""
@@ -110,11 +108,13 @@ class Replay:
         self._on_changed(self)
 
 
-class ReplayedExchange(Exchange):
+class ReplayedExchange(SwitchingExchange):
     """An exchange whose request is here already, as a whole."""
 
-    def begin(self, on_over: Callable[[BaseException | None], None]) -> None:
+    def begin(self, flow: HTTPFlow, on_over: Callable[[BaseException | None], None]) -> None:
         """Start."""
+        self.flow = flow
+        self._may_switch = may_switch(self.head)
         self._step = Step(self._run(), on_over)
         self._step.start()
 
