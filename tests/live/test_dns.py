@@ -8,7 +8,7 @@ import dns.message
 import dns.query
 import pytest
 
-from livekit.nameserver import NameServer, dig
+from livekit.nameserver import NameServer, ZoneServer, dig
 from livekit.tools import TIME_LIMIT
 from midstream.addon import DNSFlow, ResourceRecord, observe
 
@@ -31,6 +31,13 @@ class Names:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     made = NameServer(tmp_path_factory.mktemp("dnsmasq"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def zones(tmp_path):
+    made = ZoneServer(tmp_path)
     yield made
     made.stop()
 
@@ -125,6 +132,30 @@ def serve_over_tls(listening: socket.socket, context: ssl.SSLContext) -> None:
         response = dns.message.make_response(query)
         response.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", "A", "192.0.2.33"))
         dns.query.send_tcp(client, response)
+
+
+def test_clients_over_tls(resolver, names):
+    running = resolver()
+    trust = f"+tls-ca={running.ca}"
+    asked = (running.port, "+tls", trust, "+short", "www.test", "A")
+    assert dig(*asked).strip() == "192.0.2.1"
+    assert dig(*asked[:3], "+keepopen", "+short", "www.test", "A", "www.test", "AAAA").split() == [
+        "192.0.2.1",
+        "2001:db8::1",
+    ]
+    assert {flow.client_conn.tls_established for flow in names.flows} == {True}
+    assert {flow.client_conn.alpn for flow in names.flows} == {b"dot"}
+
+
+@pytest.mark.parametrize("mode", ["dns", "reverse"])
+def test_zone_transfers(resolver, zones, names, mode):
+    running = resolver("dns" if mode == "dns" else f"reverse:dns://{zones.address}", dns_name_servers=[zones.address])
+    for way in ((), ("+tls",)):
+        zone = dig(running.port, *way, "+noall", "+answer", "AXFR", "zone.test").splitlines()
+        assert [line.split()[3] for line in (zone[0], zone[-1])] == ["SOA", "SOA"]
+        assert any("one.zone.test" in line and "192.0.2.81" in line for line in zone)
+    assert [flow.transferred for flow in names.flows] == [1, 1]
+    assert "Transfer failed" in dig(running.port, "AXFR", "other.test")
 
 
 def test_many_queries_from_many_sockets(resolver, names):

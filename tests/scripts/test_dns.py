@@ -14,7 +14,7 @@ from midstream.addon import DNSMessage, ResourceRecord, observe
 from midstream.flow import Flow
 from midstream.testing import Scenario
 from midstream.testing.http2 import Http2Peer
-from midstream.testing.tls import Origins
+from midstream.testing.tls import Origins, client_context, tls_client
 from midstream.wire.dns import framed
 from midstream.wire.errors import PeerError
 
@@ -333,15 +333,6 @@ def test_answers_that_cannot_be_read_are_failures(play, watch):
     scenario.datagram_servers[0].sends(answer(query(), "192.0.2.1")[:-1])
     assert dns.message.from_wire(client.received()[0]).rcode() == dns.rcode.SERVFAIL
     assert "cannot be read" in watch.flows[0].error.msg
-
-
-@pytest.mark.parametrize("kind", ["AXFR", "IXFR"])
-def test_zone_transfers_are_refused(play, kind):
-    scenario = play("reverse:dns://192.0.2.7")
-    client = scenario.client()
-    client.sends(framed(query(kind)))
-    assert dns.message.from_wire(client.received()[2:]).rcode() == dns.rcode.NOTIMP
-    assert scenario.servers == []
 
 
 # How much a client takes.
@@ -710,6 +701,110 @@ def test_a_connection_that_the_server_had_closed_is_opened_again(play):
     scenario.servers[-1].ends()
     scenario.advance(10)
     assert len(client.received()) == 1
+
+
+# Clients that speak TLS (RFC 7858).
+
+
+def over_tls(scenario, *, name="dns.example", alpn=("dot",), piece=0):
+    client = scenario.client()
+    secure = tls_client(scenario, client, name, alpn=alpn)
+    return client, secure.shake()
+
+
+@pytest.mark.parametrize("alpn", [("dot",), (), ("h2", "dot"), ("h2",)])
+def test_clients_over_tls(play, watch, alpn):
+    scenario = play()
+    client, secure = over_tls(scenario, alpn=alpn)
+    assert secure.endpoint.alpn == (b"dot" if "dot" in alpn else None)
+    secure.sends(framed(query()) + framed(query(number=8)))
+    (server,) = scenario.datagram_servers
+    for each in server.received():
+        server.sends(answer(each, "192.0.2.1"))
+    assert secure.received() == framed(answer(query(), "192.0.2.1")) + framed(answer(query(number=8), "192.0.2.1"))
+    client_conn = watch.flows[0].client_conn
+    assert (client_conn.tls_established, client_conn.sni, client_conn.alpn) == (
+        True, "dns.example", b"dot" if "dot" in alpn else b"",
+    )  # fmt: skip
+    secure.ends()
+    assert client.is_closed
+
+
+@pytest.mark.parametrize(("mode", "name"), [("dns", "127.0.0.1"), ("reverse:dns://dns.example", "dns.example")])
+def test_a_client_over_tls_that_names_nobody(play, watch, mode, name):
+    scenario = play(mode)
+    _, secure = over_tls(scenario, name=None)
+    secure.sends(framed(query()))
+    assert [str(alternative) for alternative in watch.flows[0].client_conn.mitmcert.altnames] == [name]
+
+
+@pytest.mark.parametrize("port", [53, 853])
+def test_in_a_servers_place_its_port_tells_whether_it_speaks_tls(play, watch, tmp_path, port):
+    origins = Origins(str(tmp_path))
+    scenario = play(f"reverse:dns://dns.example:{port}", ssl_verify_upstream_trusted_ca=origins.path)
+    _, secure = over_tls(scenario)
+    secure.sends(framed(query()))
+    (server,) = scenario.servers
+    if port == 853:
+        server = origins.serve(server, "dns.example", alpn=(b"dot",)).shake()
+    assert server.received() == framed(query())
+    server.sends(framed(answer(query())))
+    assert secure.received() == framed(answer(query()))
+    assert watch.flows[0].server_conn.tls_established is (port == 853)
+
+
+def test_addons_see_who_opens_tls(play):
+    class Sees:
+        def __init__(self):
+            self.hooks = []
+
+        def tls_clienthello(self, data):
+            self.hooks.append(("clienthello", data.client_hello.sni))
+
+        def tls_established_client(self, data):
+            self.hooks.append(("established", data.conn.sni))
+
+    sees = Sees()
+    scenario = play("dns", sees)
+    over_tls(scenario)
+    assert sees.hooks == [("clienthello", "dns.example"), ("established", "dns.example")]
+
+
+def test_a_client_that_does_not_trust_us(play, caplog):
+    caplog.set_level("INFO")
+    scenario = play()
+    client = scenario.client()
+    with pytest.raises(PeerError, match="certificate"):
+        tls_client(scenario, client, "dns.example", context=client_context(None)).shake()
+    assert client.is_closed
+    assert "dns.example" in caplog.text
+
+
+@pytest.mark.parametrize("hello", [b"\x16", b"\x16\x03", b"\x16\x03\x01\x02\x00\x01"])
+@pytest.mark.parametrize("how", ["ends", "leaves", "waits"])
+def test_a_client_that_stops_inside_its_hello(play, hello, how):
+    scenario = play(client_idle_timeout=30, tls_handshake_timeout=30)
+    client = scenario.client()
+    client.sends(hello, piece=1)
+    if how == "waits":
+        scenario.advance(31)
+    else:
+        getattr(client, how)()
+    assert client.is_closed
+
+
+def test_a_query_as_long_as_a_hello_begins_is_a_query(play):
+    """Its length reads 16 03, its id 00 07: the version of TLS that nobody speaks any more, or ours."""
+    scenario = play("reverse:dns://192.0.2.7")
+    client = scenario.client()
+    asked = query()
+    long = asked[:10] + b"\0\1" + asked[12:]
+    size = 0x1603
+    record = size - len(asked) - 11
+    long += b"\0\0\x10\0\1\0\0\0\0" + record.to_bytes(2, "big") + b"\xff" * record
+    assert len(long) == size
+    client.sends(framed(long), piece=1000)
+    assert scenario.servers[0].received() == framed(long)
 
 
 # TLS and HTTP.

@@ -22,6 +22,13 @@ def answered(response: DNSMessage) -> str:
     return harmless.line(f"{response.response_code_name} {', '.join(data[:SHOWN_ANSWERS] + more)}".rstrip())
 
 
+def transferred(flow: DNSFlow) -> str:
+    """Return what a zone transfer brought: `NOERROR, 3 messages`."""
+    assert flow.response is not None
+    code = (flow.transfer or [flow.response])[-1].response_code_name
+    return f"{code}, {flow.transferred} {'message' if flow.transferred == 1 else 'messages'}"
+
+
 def lines(message: DNSMessage, *, is_whole: bool) -> Iterator[str]:
     """Yield header, questions and records; authorities and additional records only if all is wanted."""
     yield f"id {message.id}, {', '.join(_flags(message))}"

@@ -124,15 +124,16 @@ class FlowText:
         response, error = flow.response, flow.error
         if response is not None:
             colour: Colour = "red" if response.response_code else "green"
-            parts.append(f"<< {self._style(dnstext.answered(response), colour)}")
+            told = dnstext.transferred(flow) if flow.transferred else dnstext.answered(response)
+            parts.append(f"<< {self._style(told, colour)}")
         if error is not None:
             parts.append(self._style(f"<< {harmless.line(error.msg)}", "red"))
         lines = [" ".join(parts)]
         if self.detail >= 2:
             lines += [f"    {line}" for line in dnstext.lines(flow.request, is_whole=self.detail >= 3)]
-            if response is not None:
+            for each in flow.transfer or ([] if response is None else [response]):
                 lines.append("  <<")
-                lines += [f"    {line}" for line in dnstext.lines(response, is_whole=self.detail >= 3)]
+                lines += [f"    {line}" for line in dnstext.lines(each, is_whole=self.detail >= 3)]
             if self.detail >= 4:
                 lines += self._facts(flow)
             lines.append("")

@@ -77,6 +77,7 @@ def _dns_messages(flow: Flow, side: Side) -> Iterator[DNSMessage]:
             yield flow.request
         if side is not True and flow.response is not None:
             yield flow.response
+            yield from flow.transfer[1:]
 
 
 def _pieces(flow: Flow) -> Iterator[tuple[bool, bytes]]:

@@ -201,12 +201,16 @@ class DNSFlow(Flow):
 
     request: DNSMessage
     response: DNSMessage | None = None
+    transferred: int = 0
+    """How many messages answered a zone transfer (AXFR, IXFR over TCP); 0 for all other queries."""
 
     def __init__(
         self, client_conn: Client, server_conn: Server, live: bool = False, request: DNSMessage | None = None
     ) -> None:
         super().__init__(client_conn, server_conn, live)
         self.request = DNSMessage(id=0) if request is None else request
+        self.transfer: list[DNSMessage] = []
+        """The messages of a zone transfer, `response` the first of them, as far as they fit in `body_memory`."""
 
     def __repr__(self) -> str:
         return f"<DNSFlow {self.request!r} {self.response!r}>"
@@ -218,13 +222,21 @@ class DNSFlow(Flow):
 
     def _state(self) -> dict[str, Any]:
         response = None if self.response is None else self.response.get_state()
-        return {**super()._state(), "request": self.request.get_state(), "response": response}
+        return {
+            **super()._state(),
+            "request": self.request.get_state(),
+            "response": response,
+            "transfer": [message.get_state() for message in self.transfer],
+            "transferred": self.transferred,
+        }
 
     def _restore(self, state: dict[str, Any]) -> None:
         super()._restore(state)
         self.request = DNSMessage.from_state(state["request"])
         response = state["response"]
         self.response = None if response is None else DNSMessage.from_state(response)
+        self.transfer = [DNSMessage.from_state(each) for each in state.get("transfer", ())]
+        self.transferred = state.get("transferred", 0)
 
 
 def _records(rows: list[RecordRow]) -> Records:

@@ -1,24 +1,23 @@
-"""DNS queries of clients: each a flow, from hook to hook, over UDP and TCP."""
+"""DNS queries of clients: each a flow, from hook to hook, whatever they come over."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from midstream.errors import UsageError
 from midstream.flow import Client, DNSFlow, DNSMessage, Error, Server
 from midstream.flow.dnsname import DNSFormatError
 from midstream.hooks.table import Handlers, dispatch
-from midstream.proxy.connection import ClientConnection
 from midstream.proxy.datagrams import DatagramClient
 from midstream.proxy.dnsasker import Asker
+from midstream.proxy.dnstransfer import is_transfer
 from midstream.proxy.failure import ClientLeft
 from midstream.proxy.policy import authority_name
 from midstream.proxy.stepper import Signal, Step
 from midstream.wire.dns import (
     FORMERR,
+    OVER_TCP,
     SERVFAIL,
-    Stream,
     failure,
-    framed,
     is_response,
     message_id,
     truncated,
@@ -26,8 +25,6 @@ from midstream.wire.dns import (
 )
 from midstream.wire.errors import PeerError, Profile
 
-MOST_QUERIES = 100
-"""Queries of one client under way at a time; more wait."""
 _log = logging.getLogger("midstream.proxy")
 
 
@@ -35,14 +32,23 @@ class Queries:
     """The queries of one client."""
 
     def __init__(
-        self, asker: Asker, client: Client, reply: Callable[[bytes, int], None], on_idle: Callable[[], None]
+        self,
+        asker: Asker,
+        client: Client,
+        reply: Callable[[bytes, int], None],
+        on_idle: Callable[[], None],
+        has_room: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`reply` is given each answer, and how many bytes its client takes."""
+        """`reply` is given each answer, and how many bytes its client takes.
+
+        `has_room` waits until the client takes more; without it, it is not sent several messages for one query.
+        """
         self._asker = asker
         self._session = asker.session
         self._client = client
         self._reply = reply
         self._on_idle = on_idle
+        self._has_room = has_room
         self._under_way: dict[bytes, Step] = {}
         self._held = 0
 
@@ -82,7 +88,7 @@ class Queries:
         try:
             if problem and session.settings.profile is not Profile.RAW:
                 raise _Unreadable(f"the query cannot be read: {problem}")
-            response = await self._respond(flow, data if problem else b"")
+            response = await self._respond(flow, data if problem else b"", message_id(data))
         except _Killed:
             response = b""
         except ClientLeft as left:
@@ -110,9 +116,12 @@ class Queries:
         except DNSFormatError as error:
             return DNSMessage(id=message_id(data), timestamp=now), str(error)
 
-    async def _respond(self, flow: DNSFlow, unreadable: bytes) -> bytes:
+    async def _respond(self, flow: DNSFlow, unreadable: bytes, own_id: int) -> bytes:
         session = self._session
         await self._tell(session.hooks.dns_request, flow)
+        if flow.response is None and self._has_room is not None and is_transfer(flow.request):
+            await self._transfer(flow, own_id, self._has_room)
+            return b""
         if flow.response is None:
             answer = await self._asker.ask(flow, unreadable or flow.request.packed)
             try:
@@ -123,6 +132,24 @@ class Queries:
                 return answer
         await self._tell(session.hooks.dns_response, flow)
         return flow.response.packed
+
+    async def _transfer(self, flow: DNSFlow, own_id: int, has_room: Callable[[], Awaitable[None]]) -> None:
+        """Pass the messages of a zone transfer on as they come; the record keeps as many as may be kept of a body."""
+        room = self._session.settings.body_memory
+
+        async def deliver(data: bytes, message: DNSMessage) -> None:
+            nonlocal room
+            self._check(flow)
+            flow.response = flow.response or message
+            flow.transferred += 1
+            room -= len(data)
+            if room >= 0:
+                flow.transfer.append(message)
+            self._reply(with_id(data, own_id), OVER_TCP)
+            await has_room()
+
+        await self._asker.transfer(flow, flow.request.packed, deliver)
+        await self._tell(self._session.hooks.dns_response, flow)
 
     async def _tell(self, handlers: Handlers, flow: DNSFlow) -> None:
         """Call hooks, and hold the flow while one of them has it intercepted."""
@@ -135,6 +162,10 @@ class Queries:
                 await held
             finally:
                 self._held -= 1
+        self._check(flow)
+
+    def _check(self, flow: DNSFlow) -> None:
+        """End a flow that somebody has ended."""
         if flow.error is not None:
             if flow.error.msg == Error.KILLED_MESSAGE:
                 raise _Killed
@@ -151,55 +182,6 @@ class _Killed(Exception):  # noqa: N818 - what has happened, not an error
 
 class _Unreadable(PeerError):  # noqa: N818 - what it is
     """The query is none."""
-
-
-class DnsConnection(ClientConnection):
-    """A client that sends queries over TCP."""
-
-    asker: Asker
-    _queries: Queries | None = None
-
-    def stop_if_idle(self) -> None:
-        """Close unless a query is under way."""
-        if not self._queries:
-            self.peer.close()
-
-    async def _serve(self) -> None:
-        peer = self.peer
-        self._queries = queries = Queries(self.asker, self.client, self._reply, self._idle)
-        self._wakened: Signal[None] = Signal()
-        stream = Stream()
-        peer.on_lost = queries.stop
-        try:
-            while True:
-                peer.within(self.session.settings.client_idle_timeout, "waiting for a query")
-                data = await self._reader.read()
-                if not data:
-                    break
-                for message in stream.receive(data):
-                    queries.ask(message)
-                while len(queries) >= MOST_QUERIES:
-                    await self._a_query_less()
-            stream.eof()
-            while queries:
-                await self._a_query_less()
-        except PeerError as error:
-            self.client.error = self.client.error or error.message
-            _log.info("%s: %s", self._name(), error)
-        finally:
-            peer.on_lost = None
-            queries.stop()
-            peer.close()
-
-    async def _a_query_less(self) -> None:
-        self._wakened = Signal()
-        await self._wakened
-
-    def _idle(self) -> None:
-        self._wakened.set(None)
-
-    def _reply(self, response: bytes, _room: int) -> None:
-        self.peer.write(framed(response))
 
 
 async def answer_datagrams(asker: Asker, talker: DatagramClient) -> None:

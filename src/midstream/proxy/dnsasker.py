@@ -6,9 +6,10 @@ import os
 from midstream.flow import Client, DNSFlow, DNSMessage
 from midstream.flow import dnsnumbers as numbers
 from midstream.options.modes import ModeSpec
-from midstream.options.nameserver import NameServer
+from midstream.options.nameserver import PORTS, NameServer
 from midstream.proxy.dnshttp import HttpLine
 from midstream.proxy.dnslines import DatagramLine, Line, StreamLine
+from midstream.proxy.dnstransfer import Deliver, is_transfer, transfer
 from midstream.proxy.nameservers import HOSTS, RESOLV_CONF, Hosts, address_records, system_servers
 from midstream.proxy.pool import Pool
 from midstream.proxy.session import Session
@@ -21,8 +22,6 @@ TRY_ANOTHER = frozenset({2, 4, 5})
 """SERVFAIL, NOTIMP, REFUSED: another server may know better."""
 LOOK_AGAIN_SECONDS = 5.0
 """How long the system's files are believed before they are looked at again."""
-TRANSFERS = frozenset({251, 252})
-"""IXFR and AXFR, which are answered in many messages (RFC 5936 §2.2)."""
 ADDRESSES = frozenset({numbers.A, numbers.AAAA})
 _log = logging.getLogger("midstream.proxy")
 
@@ -59,9 +58,9 @@ class Asker:
             PeerError: Nobody did.
 
         """
-        if any(question.type in TRANSFERS for question in flow.request.questions):
+        if any(question.type == numbers.AXFR for question in flow.request.questions):  # over UDP (RFC 5936 §4.2)
             return flow.request.fail(numbers.NOTIMP).packed
-        if self.mode.name == "reverse" or flow.server_conn.address is not None:
+        if self._has_target(flow):
             return await self._ask_target(flow, query)
         await self._look_at_files()
         local = self._from_hosts(flow.request)
@@ -71,6 +70,31 @@ class Asker:
         if not servers:
             return await self._ask_system(flow.request)
         return await self._ask_servers(flow, query, servers)
+
+    async def transfer(self, flow: DNSFlow, query: bytes, deliver: Deliver) -> None:
+        """Have a zone transferred by the first server that begins to.
+
+        Raises:
+            PeerError: None did, or the transfer broke off.
+
+        """
+        places = await self._transfer_places(flow)
+        for where in places:
+            try:
+                return await transfer(self.session, where, flow, query, deliver)
+            except PeerError:
+                if flow.transferred or where is places[-1]:
+                    raise
+        refusal = flow.request.fail(numbers.NOTIMP)
+        return await deliver(refusal.packed, refusal)
+
+    async def _transfer_places(self, flow: DNSFlow) -> list[NameServer]:
+        """Return who can be asked for a zone: it goes over connections (RFC 5936 §4.2), and not within HTTP."""
+        if self._has_target(flow):
+            return [self._target(flow)]
+        await self._look_at_files()
+        servers = [where for where in self._servers() if where.scheme != "https"]
+        return [NameServer("tcp", where.host, where.port) if where.scheme == "udp" else where for where in servers]
 
     def close(self) -> None:
         """Hang up everywhere, and ask nobody any more."""
@@ -84,17 +108,24 @@ class Asker:
 
     async def _ask_target(self, flow: DNSFlow, query: bytes) -> bytes:
         """Ask the one server that is meant, in the way in which the client asks."""
-        assert flow.server_conn.address is not None
-        host, port = flow.server_conn.address[:2]
-        scheme = flow.client_conn.transport_protocol
-        where = NameServer(scheme, host, port)
+        where = self._target(flow)
         for last in (False, True):
             try:
                 return await self._ask(flow, query, where)
             except PeerError as error:
-                if last or error.status != 504 or scheme == "tcp":
+                if last or error.status != 504 or where.scheme != "udp":
                     raise
         raise AssertionError
+
+    def _has_target(self, flow: DNSFlow) -> bool:
+        return self.mode.name == "reverse" or flow.server_conn.address is not None
+
+    def _target(self, flow: DNSFlow) -> NameServer:
+        """Return the one server that is meant; at the port of DNS over TLS a client that speaks that is met by TLS (RFC 7858 §3.1)."""
+        assert flow.server_conn.address is not None
+        host, port = flow.server_conn.address[:2]
+        client = flow.client_conn
+        return NameServer("tls" if client.tls and port == PORTS["tls"] else client.transport_protocol, host, port)
 
     async def _ask(self, flow: DNSFlow, query: bytes, where: NameServer) -> bytes:
         if self._is_closed:
@@ -164,7 +195,7 @@ class Asker:
     async def _ask_wholly(self, flow: DNSFlow, query: bytes, where: NameServer) -> bytes:
         """Ask again over TCP what is too long for a datagram (RFC 7766 §5); if that cannot be, the part has to do."""
         answer = await self._ask(flow, query, where)
-        if where.scheme != "udp" or not is_truncated(answer):
+        if where.scheme != "udp" or not is_truncated(answer) or is_transfer(flow.request):
             return answer
         try:
             return await self._ask(flow, query, NameServer("tcp", where.host, where.port))

@@ -13,6 +13,7 @@ from midstream.options.nameserver import NameServer
 from midstream.proxy.datagrams import DatagramLink, open_datagrams
 from midstream.proxy.deadlines import NEVER
 from midstream.proxy.dial import open_link, secure_link
+from midstream.proxy.dnstransfer import DOT
 from midstream.proxy.failure import ClientLeft, Failed
 from midstream.proxy.peer import Peer, PeerGone
 from midstream.proxy.policy import authority_name
@@ -211,7 +212,7 @@ class StreamLine(Line):
     async def open(self) -> None:
         link = await open_link(self.session, self.server, self.client)
         if self._is_secure:
-            await secure_link(self.session, link, server_name(self.name[0]), (b"dot",))
+            await secure_link(self.session, link, server_name(self.name[0]), DOT)
         self._peer = link.peer
         link.reader.hand_over(self)
 

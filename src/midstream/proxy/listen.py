@@ -15,8 +15,9 @@ from midstream.flow.dnsrecord import prepare
 from midstream.options import Listener, ModeSpec
 from midstream.proxy.connection import ClientConnection
 from midstream.proxy.datagrams import DatagramClient, DatagramPort
-from midstream.proxy.dns import DnsConnection, answer_datagrams
+from midstream.proxy.dns import answer_datagrams
 from midstream.proxy.dnsasker import Asker
+from midstream.proxy.dnsconnection import DnsConnection
 from midstream.proxy.network import keep_alive
 from midstream.proxy.peer import Peer
 from midstream.proxy.pool import Pool

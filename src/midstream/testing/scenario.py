@@ -30,8 +30,9 @@ from midstream.pki.authority import CertificateAuthority
 from midstream.pki.store import CertStore
 from midstream.proxy.connection import ClientConnection
 from midstream.proxy.datagrams import DatagramClient, DatagramPort
-from midstream.proxy.dns import DnsConnection, answer_datagrams
+from midstream.proxy.dns import answer_datagrams
 from midstream.proxy.dnsasker import Asker
+from midstream.proxy.dnsconnection import DnsConnection
 from midstream.proxy.patience import Patience
 from midstream.proxy.peer import Peer
 from midstream.proxy.pool import Pool

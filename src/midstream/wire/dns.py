@@ -100,6 +100,13 @@ def answers(query: bytes, response: bytes) -> bool:
     return response[4:6] == query[4:6] and response[HEADER.size : end] == query[HEADER.size : end]
 
 
+def continues(query: bytes, response: bytes) -> bool:
+    """Say whether `response` is one of several that answer `query`: those behind the first may leave the question out (RFC 5936 §2.2.1)."""
+    if len(response) < HEADER.size or response[:2] != query[:2] or not response[2] & 0x80:
+        return False
+    return response[4:6] == b"\0\0" or answers(query, response)
+
+
 def questions_end(message: bytes) -> int | None:
     """Return where the questions end; None where they cannot be read, or are written in a way that needs more than a look."""
     at = HEADER.size

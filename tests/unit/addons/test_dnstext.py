@@ -65,3 +65,17 @@ def test_colours(flow):
 def test_names_cannot_harm_the_terminal(flow):
     flow.request.questions[0].name = "\x1b[31m"
     assert "\x1b" not in FlowText(detail=3).dns(flow)
+
+
+def test_zone_transfers(flow):
+    flow.response = flow.request.succeed([ResourceRecord.A("www.example", "192.0.2.1")])
+    flow.transferred, flow.transfer = 3, [flow.response, flow.request.fail(2)]
+    assert FlowText(detail=1).dns(flow).endswith("<< SERVFAIL, 3 messages\n")
+    lines = FlowText(detail=2).dns(flow).splitlines()
+    assert [line for line in lines if "NOERROR" in line or "SERVFAIL" in line] == [
+        "127.0.0.1:50000 DNS A www.example << SERVFAIL, 3 messages",
+        "    id 7, NOERROR, recursion desired, recursion available",
+        "    id 7, SERVFAIL, recursion desired, recursion available",
+    ]
+    flow.transferred, flow.transfer = 1, []
+    assert FlowText(detail=1).dns(flow).endswith("<< NOERROR, 1 message\n")

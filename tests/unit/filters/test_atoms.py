@@ -137,6 +137,8 @@ def test_dns_flows(dns):
     dns.response.timestamp = 6.0
     for text in ("~s", "~bs '60 IN A 192.0.2.1'", "~sizes >29", "~dur 900ms-1.1s"):
         assert parse(text)(dns), text
+    dns.transfer = [dns.response, dns.request.succeed([ResourceRecord.A("dns.example", "192.0.2.77")])]
+    assert parse("~bs 192.0.2.77")(dns)
     dns.request.questions = []
     assert not parse("~u .")(dns)
 

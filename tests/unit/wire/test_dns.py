@@ -83,3 +83,10 @@ def test_dns_20_what_is_too_long_is_cut_at_the_question():
     cut = dns.message.from_wire(wire.truncated(data, 512))
     assert (cut.id, cut.answer, cut.question) == (7, [], response.question)
     assert cut.flags & dns.flags.TC
+
+
+def test_what_follows_the_first_of_several_answers():
+    assert wire.continues(QUERY, ANSWER)
+    assert wire.continues(QUERY, wire.HEADER.pack(7, 0x8000, 0, 0, 0, 0))
+    for wrong in (b"", ANSWER[:11], QUERY, b"\0\x08" + ANSWER[2:], ANSWER.replace(b"example", b"EXAMPLE")):
+        assert not wire.continues(QUERY, wrong)
