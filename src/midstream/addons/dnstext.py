@@ -1,10 +1,12 @@
 """DNS messages as text."""
 
+import base64
 from collections.abc import Iterator, Sequence
 
-from midstream.addon import DNSFlow, DNSMessage
+from midstream.addon import DNSFlow, DNSMessage, Message, Request
 from midstream.addons import harmless
 
+OVER_HTTP = "application/dns-message"
 SHOWN_ANSWERS = 4
 """How many answers stand in one line."""
 
@@ -27,6 +29,19 @@ def transferred(flow: DNSFlow) -> str:
     assert flow.response is not None
     code = (flow.transfer or [flow.response])[-1].response_code_name
     return f"{code}, {flow.transferred} {'message' if flow.transferred == 1 else 'messages'}"
+
+
+def over_http(message: Message, body: bytes) -> DNSMessage | None:
+    """Return the DNS message that an HTTP message with this body carries (RFC 8484 §4.1), if it is one that can be read."""
+    in_url = ""
+    if isinstance(message, Request) and not body and OVER_HTTP in message.headers.get("accept", ""):
+        in_url = message.query.get("dns", "")
+    elif message.headers.get("content-type", "").partition(";")[0].strip().lower() != OVER_HTTP:
+        return None
+    try:
+        return DNSMessage.unpack(body or base64.urlsafe_b64decode(in_url + "=" * (-len(in_url) % 4)))
+    except ValueError:
+        return None
 
 
 def lines(message: DNSMessage, *, is_whole: bool) -> Iterator[str]:

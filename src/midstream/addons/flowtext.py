@@ -227,6 +227,11 @@ class FlowText:
                 yield self._style(f"    (a body of {size_of(message)}, which was not kept)", "bright_black")
             return
         decoded = message.decoded()
+        dns = dnstext.over_http(message, decoded.data)
+        if dns is not None:
+            yield ""
+            yield from (f"    {line}" for line in dnstext.lines(dns, is_whole=True))
+            return
         yield from self._content(decoded.data, None if decoded.problem else readable_text(message, decoded.data))
         if decoded.problem:
             yield self._style(f"    ({harmless.line(decoded.problem)})", "yellow")

@@ -1,6 +1,8 @@
+import base64
+
 import pytest
 
-from midstream.addon import DNSFlow, DNSMessage, Error, Question, ResourceRecord
+from midstream.addon import DNSFlow, DNSMessage, Error, HTTPFlow, Question, Request, ResourceRecord, Response
 from midstream.addons.flowtext import FlowText
 from midstream.flow import Client, Server
 
@@ -79,3 +81,47 @@ def test_zone_transfers(flow):
     ]
     flow.transferred, flow.transfer = 1, []
     assert FlowText(detail=1).dns(flow).endswith("<< NOERROR, 1 message\n")
+
+
+KIND = {"content-type": "application/dns-message"}
+
+
+def shown(message):
+    flow = HTTPFlow(Client(peername=("127.0.0.1", 50000)), Server())
+    flow.request = message if isinstance(message, Request) else Request.make("GET", "https://dns.example/")
+    flow.response = message if isinstance(message, Response) else None
+    return FlowText(detail=3).http(flow)
+
+
+@pytest.mark.parametrize("kind", ["application/dns-message", "Application/DNS-message; charset=x"])
+def test_dns_24_bodies_of_dns_over_https(kind):
+    text = shown(Request.make("POST", "https://dns.example/dns-query", QUERY.packed, {"content-type": kind}))
+    assert "    id 7, query, recursion desired" in text
+    assert "    question: www.example IN A\n" in text
+    answer = QUERY.succeed([ResourceRecord.A("www.example", "192.0.2.1")])
+    assert "    answer: www.example 60 IN A 192.0.2.1\n" in shown(
+        Response.make(200, answer.packed, {"content-type": kind})
+    )
+
+
+def test_dns_24_queries_in_urls():
+    encoded = base64.urlsafe_b64encode(QUERY.packed).rstrip(b"=").decode()
+    url = f"https://dns.example/dns-query?dns={encoded}"
+    assert "    question: www.example IN A\n" in shown(Request.make("GET", url, b"", {"accept": KIND["content-type"]}))
+    assert "question" not in shown(Request.make("GET", url))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Request.make("GET", "https://x/?dns=AAAA", b"", {"accept": KIND["content-type"]}),
+        Request.make("GET", "https://x/?dns=A", b"", {"accept": KIND["content-type"]}),
+        Request.make("GET", "https://x/?dns=%C3%A9", b"", {"accept": KIND["content-type"]}),
+        Request.make("GET", "https://x/", b"", {"accept": KIND["content-type"]}),
+        Request.make("POST", "https://x/", QUERY.packed, {"content-type": "application/octet-stream"}),
+        Request.make("POST", "https://x/", QUERY.packed[:-1], KIND),
+        Response.make(200, b"", KIND),
+    ],
+)
+def test_dns_24_what_is_no_dns_is_shown_as_it_is(message):
+    assert "question" not in shown(message)
