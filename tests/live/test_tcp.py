@@ -1,9 +1,15 @@
 """Raw TCP over sockets: half-closes, large transfers against slow readers, and both ends' resets."""
 
+import contextlib
 import hashlib
+import queue
+import re
+import signal
 import socket
 import struct
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
@@ -58,7 +64,7 @@ def read_all(client):
     return b"".join(pieces)
 
 
-def test_a_half_close_reaches_the_server_and_the_answer_the_client(relayed):
+def test_tcp_01_a_half_close_reaches_the_server_and_the_answer_the_client(relayed):
     def digest(connection):
         connection.send(hashlib.sha256(connection.read_to_end()).hexdigest().encode())
 
@@ -142,7 +148,7 @@ def test_what_a_server_says_as_soon_as_it_is_connected_is_not_lost(proxy, script
 
 
 @pytest.mark.parametrize("is_watched", [True, False])
-def test_a_reset_goes_on_to_the_client_behind_the_last_words(relayed, is_watched):
+def test_tcp_02_a_reset_goes_on_to_the_client_behind_the_last_words(relayed, is_watched):
     def reset(connection):
         connection.read_exactly(1)
         connection.send(BLOCK)
@@ -161,16 +167,16 @@ def test_a_reset_goes_on_to_the_client_behind_the_last_words(relayed, is_watched
 
 
 @pytest.mark.parametrize("is_watched", [True, False])
-def test_a_reset_goes_on_to_the_server(relayed, is_watched):
-    ends = []
+def test_tcp_02_a_reset_goes_on_to_the_server(relayed, is_watched):
+    ends = queue.SimpleQueue()
 
     def wait(connection):
         connection.read_exactly(1)
         connection.send(b"y")
         try:
-            ends.append(connection.transport.recv(1))
+            ends.put(connection.transport.recv(1))
         except ConnectionResetError as error:
-            ends.append(error)
+            ends.put(error)
 
     running, client = relayed(wait, addons=(Watch(),) if is_watched else ())
     client.sendall(b"x")
@@ -180,7 +186,7 @@ def test_a_reset_goes_on_to_the_server(relayed, is_watched):
     (flow,) = running.recorder.wait_for_tcp_flows()
     assert (flow.closed_by, flow.close_reason) == ("client", "RST")
     running.stop()
-    assert isinstance(ends[0], ConnectionResetError)
+    assert isinstance(ends.get(timeout=TIME_LIMIT), ConnectionResetError)
 
 
 def test_a_reset_goes_on_with_uvloop_too(dump, origin):
@@ -222,3 +228,49 @@ def test_injection_both_ways_while_the_connection_is_idle(relayed):
     assert client.recv(1) == b""
     running.recorder.wait_for_tcp_flows()
     assert got == [b"to the server"]
+
+
+def open_sockets(process: int) -> int:
+    """Return how many sockets a process has."""
+    descriptors = Path(f"/proc/{process}/fd")
+    count = 0
+    for descriptor in descriptors.iterdir():
+        with contextlib.suppress(OSError):  # closed in the meantime
+            count += str(descriptor.readlink()).startswith("socket:")
+    return count
+
+
+def test_tcp_05_connections_leave_nothing_open(dump, origin):
+    """Whoever ends them, and however: neither CLOSE_WAIT nor a descriptor is left."""
+
+    def obey(connection):
+        how = connection.read_exactly(1)
+        if how == b"r":
+            connection.abort()
+        elif how == b"e":
+            connection.read_to_end()
+
+    command = dump("-m", f"reverse:tcp://127.0.0.1:{origin(obey).port}")
+    address = where(command)
+    before = open_sockets(command.process.pid)
+    for how in "resRES" * 3:
+        with socket.create_connection(address, TIME_LIMIT) as client:
+            client.sendall(how.lower().encode())
+            if how == "E":
+                client.shutdown(socket.SHUT_WR)
+            if how == "R":
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            elif how != "e":
+                with contextlib.suppress(ConnectionResetError):
+                    read_all(client)
+    deadline = time.monotonic() + TIME_LIMIT
+    while open_sockets(command.process.pid) > before:
+        assert time.monotonic() < deadline, "sockets were left open"
+
+
+def test_tcp_07_a_pipe_without_a_reader_kills_nobody(dump):
+    """SIGPIPE is ignored, whatever we have inherited."""
+    command = dump()
+    assert command.address
+    (mask,) = re.findall(r"SigIgn:\s*(\w+)", Path(f"/proc/{command.process.pid}/status").read_text())
+    assert int(mask, 16) >> (signal.SIGPIPE - 1) & 1

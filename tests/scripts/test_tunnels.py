@@ -99,7 +99,7 @@ def test_bytes_pass_both_ways_and_both_ends_end_it(play, tcp, is_watched):
 
 
 @pytest.mark.parametrize("is_watched", [True, False])
-def test_a_half_closed_client_still_gets_its_answer(play, tcp, is_watched):
+def test_tcp_01_a_half_closed_client_still_gets_its_answer(play, tcp, is_watched):
     scenario = play(MODE, addons=[tcp] if is_watched else [])
     client = scenario.client()
     client.sends(b"all I have to say")
@@ -113,7 +113,7 @@ def test_a_half_closed_client_still_gets_its_answer(play, tcp, is_watched):
     assert client.is_closed
 
 
-def test_the_server_may_speak_first(play, tcp):
+def test_tcp_03_the_server_may_speak_first(play, tcp):
     scenario = play(MODE, addons=[tcp])
     client = scenario.client()
     (server,) = scenario.servers
@@ -123,7 +123,7 @@ def test_the_server_may_speak_first(play, tcp):
     assert server.received() == b"EHLO me\r\n"
 
 
-def test_the_server_may_speak_first_in_a_connect_tunnel(play, tcp):
+def test_tcp_03_the_server_may_speak_first_in_a_connect_tunnel(play, tcp):
     scenario = play(addons=[tcp])
     client = scenario.client()
     client.sends(b"CONNECT mail:25 HTTP/1.1\r\nHost: mail:25\r\n\r\n")
@@ -206,7 +206,7 @@ def test_without_rawtcp_an_addon_may_still_leave_it_alone(play):
     assert scenario.servers[0].received() == b"SSH-2.0-x\r\n"
 
 
-def test_a_message_can_be_changed_and_dropped(play):
+def test_tcp_12_a_message_can_be_changed_and_dropped(play):
     class Edit:
         def tcp_message(self, flow):
             message = flow.messages[-1]
@@ -356,7 +356,7 @@ def test_a_slow_reader_is_not_waited_for_when_the_flow_is_over(play, tcp, how):
 
 
 @pytest.mark.parametrize("is_watched", [True, False])
-def test_a_relay_on_which_nothing_moves_is_closed(play, tcp, is_watched):
+def test_tcp_04_a_relay_on_which_nothing_moves_is_closed(play, tcp, is_watched):
     scenario = play(MODE, addons=[tcp] if is_watched else [], tcp_timeout=60)
     client = scenario.client()
     client.sends(b"one")
@@ -384,7 +384,7 @@ def test_a_broken_connection_is_an_error_of_the_flow(play, tcp, is_watched):
         assert tcp.flow.error.msg == CLOSED
 
 
-def test_messages_of_a_long_flow_make_room_for_new_ones(play, tcp):
+def test_tcp_08_messages_of_a_long_flow_make_room_for_new_ones(play, tcp):
     scenario = play(MODE, addons=[tcp], body_memory=10_000)
     client = scenario.client()
     for number in range(20):
@@ -424,7 +424,7 @@ def test_bytes_that_come_while_an_async_hook_thinks_are_kept(play):
 
 @pytest.mark.parametrize("is_watched", [True, False])
 @pytest.mark.parametrize("first", ["client", "server"])
-def test_who_closed_first_is_known(play, tcp, ends, is_watched, first):
+def test_tcp_02_who_closed_first_is_known(play, tcp, ends, is_watched, first):
     scenario = play(MODE, addons=[tcp if is_watched else ends])
     client = scenario.client()
     client.sends(b"one")
@@ -439,7 +439,7 @@ def test_who_closed_first_is_known(play, tcp, ends, is_watched, first):
 
 @pytest.mark.parametrize("is_watched", [True, False])
 @pytest.mark.parametrize("who", ["client", "server"])
-def test_a_reset_is_passed_on_behind_what_came_before_it(play, tcp, ends, is_watched, who):
+def test_tcp_02_a_reset_is_passed_on_behind_what_came_before_it(play, tcp, ends, is_watched, who):
     scenario = play(MODE, addons=[tcp if is_watched else ends])
     client = scenario.client()
     client.sends(b"one")
@@ -456,7 +456,7 @@ def test_a_reset_is_passed_on_behind_what_came_before_it(play, tcp, ends, is_wat
     assert f"the {who} closed the connection" in flow.error.msg
 
 
-def test_a_reset_behind_a_half_close_is_passed_on_too(play, ends):
+def test_tcp_02_a_reset_behind_a_half_close_is_passed_on_too(play, ends):
     scenario = play(MODE, addons=[ends])
     client = scenario.client()
     client.sends(b"one")
@@ -493,7 +493,7 @@ def test_our_own_closing_is_known_as_such(play, tcp, ends, is_watched):
     assert (addon.flow.closed_by, addon.flow.close_reason) == ("proxy", "stopped")
 
 
-def test_no_idle_limit_with_0(play, tcp):
+def test_tcp_04_no_idle_limit_with_0(play, tcp):
     scenario = play(MODE, addons=[tcp], tcp_timeout=0)
     client = scenario.client()
     client.sends(b"one")
@@ -599,7 +599,7 @@ def test_a_flow_that_nobody_listens_to_can_be_injected_into(play, ends):
     assert (made[0].closed_by, made[0].close_reason) == ("client", "FIN")
 
 
-def test_an_ended_direction_and_an_ended_flow_take_no_injection(play, tcp):
+def test_tcp_13_an_ended_direction_and_an_ended_flow_take_no_injection(play, tcp):
     scenario = play(MODE, addons=[tcp])
     client = scenario.client()
     client.sends(b"one")
@@ -703,7 +703,7 @@ def test_messages_are_printed_to_the_log_in_all_detail_only(play, ends, caplog):
     assert lines[1] == f"127.0.0.1:50000 <- tcp <- server:7000: '{'x' * 1024}…'"
 
 
-def test_tiny_messages_are_not_kept_without_end(play, tcp, monkeypatch):
+def test_tcp_08_tiny_messages_are_not_kept_without_end(play, tcp, monkeypatch):
     monkeypatch.setattr("midstream.proxy.tcpmessages.MAX_MESSAGES", 3)
     scenario = play(MODE, addons=[tcp])
     client = scenario.client()

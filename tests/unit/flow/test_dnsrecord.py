@@ -26,7 +26,7 @@ ZONE = {
 
 
 @pytest.mark.parametrize("kind", ZONE)
-def test_data_as_zone_files_show_it(kind):
+def test_dns_19_data_as_zone_files_show_it(kind):
     record = ResourceRecord.from_json({"name": "x.example", "type": kind, "class": "IN", "ttl": 5, "data": ZONE[kind]})
     assert record.data_text == ZONE[kind]
     assert record.type_name == kind
@@ -73,7 +73,7 @@ def test_data_can_be_changed_by_its_meaning():
 
 
 @pytest.mark.parametrize("kind", [1, 28, 5, 15, 64])
-def test_data_that_is_not_what_its_type_says(kind):
+def test_dns_19_data_that_is_not_what_its_type_says(kind):
     record = ResourceRecord("x", kind, data=b"\1\2\3")
     assert record.data_text == r"\# 3 010203"
     for attribute in ("ipv4_address", "ipv6_address", "domain_name", "text", "service"):

@@ -56,13 +56,13 @@ def test_it_connects(host, family):
         assert run(connect(host, port))[1] == (host, port)
 
 
-def test_md_19_of_several_addresses_it_takes_the_one_that_answers():
+def test_md_19_tcp_10_of_several_addresses_it_takes_the_one_that_answers():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert run(connect("localhost", port))[1] == ("127.0.0.1", port)
 
 
-def test_it_connects_from_the_address_it_is_told_and_in_its_family():
+def test_tcp_11_it_connects_from_the_address_it_is_told_and_in_its_family():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert run(connect("localhost", port, "127.0.0.7"))[0][0] == "127.0.0.7"
