@@ -1,12 +1,10 @@
 """Feed the DNS reader damaged messages; it may return a message or raise `DNSFormatError`, nothing else.
 
 With atheris installed it is the guide: `python fuzz/fuzz_dns.py [libFuzzer's arguments]`. Without it messages are damaged at
-random: `python fuzz/fuzz_dns.py [seed] [rounds]`.
+random: `python fuzz/fuzz_dns.py [--seed N] [--rounds N]`.
 """
 
-import sys
-
-import damage
+import harness
 
 from midstream.errors import UsageError
 from midstream.flow import DNSMessage, Question, ResourceRecord
@@ -81,4 +79,5 @@ def seeds() -> list[bytes]:
 
 
 if __name__ == "__main__":
-    damage.run(sys.argv, check, seeds, INTERESTING)
+    corpus = seeds()
+    harness.run(__doc__, check, lambda chance: harness.damaged(chance, corpus, INTERESTING))

@@ -5,11 +5,11 @@ corpus at random. What must hold: engines raise nothing, a `PeerError` comes las
 forwarded is taken for one message by a second engine in its strictest profile.
 """
 
-import argparse
 import codecs
 import random
-import sys
 from pathlib import Path
+
+import harness
 
 from midstream.errors import UsageError
 from midstream.wire.errors import PeerError, Profile
@@ -124,32 +124,9 @@ def mutate(chance: random.Random, corpus: list[bytes]) -> bytes:
         start = chance.randrange(len(other))
         splice = chance.choice((chance.choice(SPLICES), bytes([chance.randrange(256)]), other[start : start + 30], b""))
         data[at:end] = splice
-    return bytes([chance.randrange(3), chance.randrange(256)]) + bytes(data)
-
-
-def main() -> None:
-    """Fuzz until something breaks or the rounds are over."""
-    try:
-        import atheris  # type: ignore[import-not-found] # noqa: PLC0415 - optional
-    except ImportError:
-        parser = argparse.ArgumentParser(description=__doc__)
-        parser.add_argument("--seed", type=int, default=0)
-        parser.add_argument("--rounds", type=int, default=20000)
-        options = parser.parse_args()
-        chance, corpus = random.Random(options.seed), seeds()
-        for number in range(options.rounds):
-            data = mutate(chance, corpus)
-            try:
-                check(data)
-            except BaseException:
-                print(f"seed {options.seed}, round {number}: {data!r}", file=sys.stderr)
-                raise
-        print(f"{options.rounds} inputs, nothing found")
-        return
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, check)
-    atheris.Fuzz()
+    return harness.choices(chance, 3, 256) + bytes(data)
 
 
 if __name__ == "__main__":
-    main()
+    corpus = seeds()
+    harness.run(__doc__, check, lambda chance: mutate(chance, corpus))

@@ -1,13 +1,12 @@
 """Feed the ClientHello reader damaged hellos; it may return a hello, ask for more, or raise `PeerError`, nothing else.
 
 With atheris installed it is the guide: `python fuzz/fuzz_hello.py [libFuzzer's arguments]`. Without it hellos are damaged at
-random: `python fuzz/fuzz_hello.py [seed] [rounds]`.
+random: `python fuzz/fuzz_hello.py [--seed N] [--rounds N]`.
 """
 
 import ssl
-import sys
 
-import damage
+import harness
 
 from midstream.wire.errors import PeerError
 from midstream.wire.sniff import sniff
@@ -48,4 +47,5 @@ def seeds() -> list[bytes]:
 
 
 if __name__ == "__main__":
-    damage.run(sys.argv, check, seeds, INTERESTING)
+    corpus = seeds()
+    harness.run(__doc__, check, lambda chance: harness.damaged(chance, corpus, INTERESTING))

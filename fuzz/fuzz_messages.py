@@ -4,10 +4,9 @@ With atheris installed this is a coverage-guided fuzzer, which takes libFuzzer's
 What must hold: nothing is raised, no byte is lost, cuts change nothing, and an event that is written anew means the same.
 """
 
-import argparse
-import random
-import sys
 from collections.abc import Sequence
+
+import harness
 
 from midstream.wire import grpc, sse
 from midstream.wire.errors import PeerError
@@ -69,39 +68,9 @@ def shape(parts: Sequence[grpc.Part | sse.Part]) -> list[str]:
     return shaped
 
 
-def mutate(chance: random.Random) -> bytes:
-    """Chain messages, and now and then break a byte or a border."""
-    data = bytearray(b"".join(chance.choice(SEEDS) for _ in range(chance.randrange(1, 9))))
-    for _ in range(chance.choice((0, 1, 1, 2, 5))):
-        at = chance.randrange(len(data) + 1)
-        end = at + chance.choice((0, 1, 1, 2, 9))
-        data[at:end] = chance.choice((bytes([chance.randrange(256)]), b"", b"\r", b"\n", chance.choice(SEEDS)))
-    return bytes([chance.randrange(3), chance.randrange(64)]) + bytes(data)
-
-
-def main() -> None:
-    """Fuzz until something breaks or the rounds are over."""
-    try:
-        import atheris  # type: ignore[import-not-found] # noqa: PLC0415 - optional
-    except ImportError:
-        parser = argparse.ArgumentParser(description=__doc__)
-        parser.add_argument("--seed", type=int, default=0)
-        parser.add_argument("--rounds", type=int, default=20000)
-        options = parser.parse_args()
-        chance = random.Random(options.seed)
-        for number in range(options.rounds):
-            data = mutate(chance)
-            try:
-                check(data)
-            except BaseException:
-                print(f"seed {options.seed}, round {number}: {data!r}", file=sys.stderr)
-                raise
-        print(f"{options.rounds} inputs, nothing found")
-        return
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, check)
-    atheris.Fuzz()
-
-
 if __name__ == "__main__":
-    main()
+    harness.run(
+        __doc__,
+        check,
+        lambda chance: harness.choices(chance, 3, 64) + harness.chained(chance, SEEDS, (b"", b"\r", b"\n")),
+    )

@@ -5,9 +5,7 @@ frames at random. What must hold: engines raise nothing, a fault comes last, cut
 another one can send, the peer of that reads the same, and nothing is kept.
 """
 
-import argparse
-import random
-import sys
+import harness
 
 from midstream.wire.errors import Profile
 from midstream.wire.ws import Assembler, ClientFacing, Limits, ServerFacing
@@ -110,39 +108,6 @@ def seeds() -> list[bytes]:
     return [*found, b"\x82\x7e\x00\x01a", b"\x82\x7f" + bytes(7) + b"\x02ab", b"\x82\x7f\x7f" + b"\xff" * 7]
 
 
-def mutate(chance: random.Random, corpus: list[bytes]) -> bytes:
-    """Chain frames, and now and then break a byte, a border, or the order."""
-    data = bytearray(b"".join(chance.choice(corpus) for _ in range(chance.randrange(1, 9))))
-    for _ in range(chance.choice((0, 0, 1, 1, 2))):
-        at = chance.randrange(len(data) + 1)
-        end = min(len(data), at + chance.choice((0, 1, 1, 2, 9)))
-        data[at:end] = chance.choice((bytes([chance.randrange(256)]), b"", chance.choice(corpus)))
-    return bytes([chance.randrange(3), chance.randrange(6), chance.randrange(256)]) + bytes(data)
-
-
-def main() -> None:
-    """Fuzz until something breaks or the rounds are over."""
-    try:
-        import atheris  # type: ignore[import-not-found] # noqa: PLC0415 - optional
-    except ImportError:
-        parser = argparse.ArgumentParser(description=__doc__)
-        parser.add_argument("--seed", type=int, default=0)
-        parser.add_argument("--rounds", type=int, default=20000)
-        options = parser.parse_args()
-        chance, corpus = random.Random(options.seed), seeds()
-        for number in range(options.rounds):
-            data = mutate(chance, corpus)
-            try:
-                check(data)
-            except BaseException:
-                print(f"seed {options.seed}, round {number}: {data!r}", file=sys.stderr)
-                raise
-        print(f"{options.rounds} inputs, nothing found")
-        return
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, check)
-    atheris.Fuzz()
-
-
 if __name__ == "__main__":
-    main()
+    corpus = seeds()
+    harness.run(__doc__, check, lambda chance: harness.choices(chance, 3, 6, 256) + harness.chained(chance, corpus))
