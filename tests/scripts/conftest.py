@@ -1,21 +1,27 @@
 """Scenarios that end in an inspection: whatever a test did, nothing may be left of it."""
 
 import gc
+import sys
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # test directories are no packages
 
 from midstream.addon import observe
 from midstream.flow import HTTPFlow
 from midstream.proxy.stepper import Signal
 from midstream.testing import Http2Peer, Scenario, ScriptedPeer
+from midstream.testing.tls import Origins
 from midstream.testing.websocket import WebSocketPeer, open_websocket
 from midstream.wire.h2 import Limits
 from midstream.wire.h2 import frame as frames
 from midstream.wire.h2.frame import END_HEADERS, END_STREAM, PREFACE, Frame
 from midstream.wire.h2.hpack import Decoder
+from scriptkit.wants import Wants
 
 HOOKS = (
     "http_connect http_connected http_connect_error requestheaders request informational responseheaders response error"
@@ -207,6 +213,28 @@ def _inspect(scenario: Scenario) -> None:
     assert not open_servers, "server connections were left open"
     assert not scenario.session._steps, "coroutines were left waiting"
     assert len(scenario.session.deadlines) == 0, "deadlines were left watched"
+
+
+@pytest.fixture(scope="session")
+def origins(tmp_path_factory: pytest.TempPathFactory) -> Origins:
+    """The authority behind scripted servers."""
+    return Origins(str(tmp_path_factory.mktemp("origins")))
+
+
+@pytest.fixture
+def trusting(play: Callable[..., Scenario], origins: Origins) -> Callable[..., Scenario]:
+    """Make scenarios that trust the origins."""
+
+    def make(*args: Any, **options: Any) -> Scenario:
+        return play(*args, **{"ssl_verify_upstream_trusted_ca": origins.path, **options})
+
+    return make
+
+
+@pytest.fixture(params=[False, True], ids=["streamed", "held"])
+def addons(request: pytest.FixtureRequest, tape: Tape) -> list[object]:
+    """What only looks at flows; the second time along with somebody for whom bodies are held back."""
+    return [tape, Wants()] if request.param else [tape]
 
 
 class Chat:

@@ -4,22 +4,13 @@ import pytest
 
 from midstream.addon import observe
 from midstream.flow import Response
+from scriptkit.wants import Wants
 
 GET = b"GET http://a/x HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 POST = b"POST http://a/ HTTP/1.1\r\nHost: a\r\n"
 HELD = "an addon wants the whole body"
 MEGABYTE = b"m" * (1 << 20)
-
-
-class Wants:
-    """Listens for whole messages, so that bodies are held back for it."""
-
-    def request(self, flow):
-        pass
-
-    def response(self, flow):
-        pass
 
 
 class StreamsAll:

@@ -4,8 +4,7 @@ import random
 
 import pytest
 
-from midstream.flow import Response
-from midstream.proxy.stepper import Signal
+from scriptkit.moody import Moody as AnyMoody
 
 SEEDS = 100
 REQUESTS = (
@@ -38,49 +37,10 @@ HOOKS = (
 )
 
 
-class Moody:
-    """Does anything an addon may do, in any hook."""
-
-    def __init__(self, dice: random.Random) -> None:
-        self.dice = dice
-        self.is_calm = False
-        self.gates: list[Signal] = []
-        self.flows: list = []
-        for hook in HOOKS.split():
-            setattr(self, hook, self._act)
-
-    async def _act(self, flow) -> None:
-        dice = self.dice
-        if self.is_calm:
-            return
-        if hasattr(flow, "request"):
-            self.flows.append(flow)
-            self._meddle(flow, dice.randrange(30))
-        if dice.randrange(6) == 0:
-            gate: Signal = Signal()
-            self.gates.append(gate)
-            await gate
-
-    def lets_go(self) -> None:
-        """Hold nothing any more; letting go of one thing may make another one be held."""
-        while self.gates or self.flows:
-            gates, self.gates = self.gates, []
-            flows, self.flows = self.flows, []
-            for gate in gates:
-                gate.set(None)
-            for flow in flows:
-                flow.resume()
-
-    def _meddle(self, flow, choice: int) -> None:
-        if choice == 0 and flow.killable:
-            flow.kill()
-        elif choice in {1, 2}:
-            flow.intercept()
-        elif choice == 3:
-            flow.response = Response.make(418, b"tea")
-        elif choice == 4:
-            raise ValueError("moody")
-        elif choice == 5:
+class Moody(AnyMoody):
+    def meddle(self, flow, choice):
+        super().meddle(flow, choice)
+        if choice == 5:
             flow.request.headers["X-New"] = "1"
         elif choice == 6:
             flow.request.headers.insert(0, b"", b"bad")
@@ -95,7 +55,7 @@ class Moody:
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_chaos(play, seed, is_moody):
     dice = random.Random(seed)
-    moody = Moody(dice)
+    moody = Moody(dice, HOOKS.split())
     scenario = play(addons=[moody] if is_moody else [], tcp_timeout=50, stream_large_bodies=dice.choice([None, 4]))
     clients = [scenario.client() for _ in range(dice.randrange(1, 4))]
     streams = {client: b"".join(dice.choices(REQUESTS, k=4)) for client in clients}
@@ -130,15 +90,7 @@ def _happen(dice, scenario, clients, streams, moody, ended) -> None:
         dice.choice((server.ends, server.leaves))()
     elif choice == 16:
         scenario.advance(dice.choice((1, 30, 1000)))
-    elif choice == 17 and moody.gates:
-        dice.choice(moody.gates).set(None)
-        scenario.settle()
-    elif choice == 18 and moody.flows:
-        flow = dice.choice(moody.flows)
-        if flow.killable and dice.randrange(2):
-            flow.kill()
-        else:
-            flow.resume()
-        scenario.settle()
+    elif choice in {17, 18}:
+        moody.lets_one_go(scenario, is_thought=choice == 17)
     else:
         client.received()

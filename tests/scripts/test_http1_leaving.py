@@ -3,18 +3,11 @@
 import pytest
 
 from midstream.proxy.stepper import Signal
+from scriptkit.wants import Wants
 
 GET = b"GET http://a/x HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST http://a/ HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-class Wants:
-    def request(self, flow):
-        pass
-
-    def response(self, flow):
-        pass
 
 
 class Waits:

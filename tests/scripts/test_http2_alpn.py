@@ -4,7 +4,7 @@ import pytest
 
 from midstream.flow import Cert
 from midstream.testing.http2 import Http2Peer
-from midstream.testing.tls import Origins, tls_client
+from midstream.testing.tls import tls_client
 from midstream.wire.events import Reset
 from midstream.wire.h2 import frame as frames
 from midstream.wire.h2.errors import HTTP_1_1_REQUIRED
@@ -15,19 +15,6 @@ H1, H2 = (b"http/1.1",), (b"h2",)
 BOTH = (b"h2", b"http/1.1")
 NO_APPLICATION_PROTOCOL = b"\x15\x03\x03\x00\x02\x02\x78"
 """The alert of a server that speaks none of the protocols that are offered (RFC 7301 §3.2)."""
-
-
-@pytest.fixture(scope="module")
-def origins(tmp_path_factory):
-    return Origins(str(tmp_path_factory.mktemp("origins")))
-
-
-@pytest.fixture
-def trusting(play, origins):
-    def make(*args, **options):
-        return play(*args, **{"ssl_verify_upstream_trusted_ca": origins.path, **options})
-
-    return make
 
 
 def tunnel(scenario, target=b"a.example:443"):

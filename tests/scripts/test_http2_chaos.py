@@ -5,13 +5,12 @@ import random
 import pytest
 
 from midstream.errors import UsageError
-from midstream.flow import Response
-from midstream.proxy.stepper import Signal
 from midstream.testing.http2 import Http2Peer
 from midstream.wire.events import END, Data, Reset, Trailers
 from midstream.wire.h2 import Limits
 from midstream.wire.h2 import frame as frames
 from midstream.wire.h2.errors import CANCEL, HTTP_1_1_REQUIRED, NO_ERROR, REFUSED_STREAM
+from scriptkit.moody import Moody
 
 SEEDS = 100
 MODES = ("regular", "reverse:h2c://a:80", "reverse:http://a:80")
@@ -26,44 +25,6 @@ HOOKS = (
     "http_connect http_connected requestheaders request responseheaders response error "
     "server_connected client_connected tcp_start tcp_message tcp_end tcp_error"
 )
-
-
-class Moody:
-    """Holds, answers and ends what it likes."""
-
-    def __init__(self, dice):
-        self.dice = dice
-        self.is_calm = False
-        self.gates = []
-        self.flows = []
-        for hook in HOOKS.split():
-            setattr(self, hook, self._act)
-
-    async def _act(self, flow):
-        if self.is_calm:
-            return
-        choice = self.dice.randrange(30)
-        if hasattr(flow, "request"):
-            self.flows.append(flow)
-            if choice == 0 and flow.killable:
-                flow.kill()
-            elif choice == 1:
-                flow.intercept()
-            elif choice == 2:
-                flow.response = Response.make(418, b"tea")
-        if choice > 25:
-            gate = Signal()
-            self.gates.append(gate)
-            await gate
-
-    def lets_go(self):
-        while self.gates or self.flows:
-            gates, self.gates = self.gates, []
-            flows, self.flows = self.flows, []
-            for gate in gates:
-                gate.set(None)
-            for flow in flows:
-                flow.resume()
 
 
 class Inside:
@@ -224,7 +185,7 @@ def say(peer, stream, dice):
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_chaos(play, seed, is_moody):
     dice = random.Random(seed)
-    moody = Moody(dice)
+    moody = Moody(dice, HOOKS.split())
     scenario = play(
         dice.choice(MODES),
         addons=[moody] if is_moody else [],

@@ -5,14 +5,14 @@ import random
 import pytest
 
 from midstream.errors import UsageError
-from midstream.flow import Headers, Response
-from midstream.proxy.stepper import Signal
+from midstream.flow import Headers
 from midstream.testing import Http2Peer
 from midstream.wire.events import END, Data, RequestHead, Reset, ResponseHead, Trailers
 from midstream.wire.h2 import ClientFacing, Limits, ServerFacing
 from midstream.wire.h2 import frame as frames
 from midstream.wire.h2.frame import PREFACE
 from midstream.wire.h2.heads import VERSION
+from scriptkit.moody import Moody as AnyMoody
 
 SEEDS = 100
 MODES = ("reverse:h2c://a:80", "reverse:http://a:80", "regular")
@@ -58,48 +58,11 @@ HOOKS = (
 )
 
 
-class Moody:
-    """Does anything an addon may do, in any hook."""
-
-    def __init__(self, dice: random.Random) -> None:
-        self.dice = dice
-        self.is_calm = False
-        self.gates: list[Signal] = []
-        self.flows: list = []
-        for hook in HOOKS.split():
-            setattr(self, hook, self._act)
-
-    async def _act(self, flow) -> None:
-        if self.is_calm:
-            return
-        if hasattr(flow, "request"):
-            self.flows.append(flow)
-            self._meddle(flow, self.dice.randrange(30))
-        if self.dice.randrange(6) == 0:
-            gate: Signal = Signal()
-            self.gates.append(gate)
-            await gate
-
-    def lets_go(self) -> None:
-        while self.gates or self.flows:
-            gates, self.gates = self.gates, []
-            flows, self.flows = self.flows, []
-            for gate in gates:
-                gate.set(None)
-            for flow in flows:
-                flow.resume()
-
-    def _meddle(self, flow, choice: int) -> None:
+class Moody(AnyMoody):
+    def meddle(self, flow, choice):
+        super().meddle(flow, choice)
         message = flow.response or flow.request
-        if choice == 0 and flow.killable:
-            flow.kill()
-        elif choice in {1, 2}:
-            flow.intercept()
-        elif choice == 3:
-            flow.response = Response.make(418, b"tea")
-        elif choice == 4:
-            raise ValueError("moody")
-        elif choice == 5:
+        if choice == 5:
             message.headers["X-New"] = "1"
         elif choice == 6:
             message.headers.insert(0, b"", b"bad")
@@ -242,16 +205,8 @@ class Stage:
             dice.choice((peer.ends, peer.leaves))()
         elif choice == 20:
             self.scenario.advance(dice.choice((1, 30, 1000)))
-        elif choice == 21 and self.moody.gates:
-            dice.choice(self.moody.gates).set(None)
-            self.scenario.settle()
-        elif choice == 22 and self.moody.flows:
-            flow = dice.choice(self.moody.flows)
-            if flow.killable and dice.randrange(2):
-                flow.kill()
-            else:
-                flow.resume()
-            self.scenario.settle()
+        elif choice in {21, 22}:
+            self.moody.lets_one_go(self.scenario, is_thought=choice == 21)
         elif choice == 23:
             for connection in self.scenario._connections[:]:
                 if dice.randrange(8) == 0:
@@ -262,7 +217,7 @@ class Stage:
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_chaos(play, tape, seed, is_moody):
     dice = random.Random(seed)
-    moody = Moody(dice)
+    moody = Moody(dice, HOOKS.split())
     scenario = play(
         dice.choice(MODES),
         addons=[tape, moody] if is_moody else [tape],

@@ -13,19 +13,6 @@ TO_HTTP1 = {"mode": "reverse:http://origin:80", "server_http2": "never"}
 STAGES = ["head of an upload", "inside an upload", "waiting", "inside the response", "complete"]
 
 
-class Wants:
-    def request(self, flow):
-        pass
-
-    def response(self, flow):
-        pass
-
-
-@pytest.fixture(params=[False, True], ids=["streamed", "held"])
-def addons(request, tape):
-    return [tape, Wants()] if request.param else [tape]
-
-
 def at_stage(both, stage):
     """Bring an exchange so far; return the client's stream."""
     stream = both.client.asks("POST", "/", None if "upload" in stage else b"abc")

@@ -9,25 +9,11 @@ from midstream.wire.events import END, Data, RequestHead, ResponseHead, Trailers
 from midstream.wire.h2 import frame as frames
 from midstream.wire.h2.frame import END_HEADERS, END_STREAM, PADDED
 from midstream.wire.h2.heads import VERSION
+from scriptkit.wants import Wants
 
 TO_HTTP1 = {"mode": "reverse:http://origin:80", "server_http2": "never"}
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 GRPC = [(b"content-type", b"application/grpc"), (b"te", b"trailers")]
-
-
-class Wants:
-    """Has bodies held back."""
-
-    def request(self, flow):
-        pass
-
-    def response(self, flow):
-        pass
-
-
-@pytest.fixture(params=[False, True], ids=["streamed", "held"])
-def addons(request, tape):
-    return [tape, Wants()] if request.param else [tape]
 
 
 # Trailers.

@@ -17,25 +17,13 @@ from midstream.wire.h2.errors import (
     STREAM_CLOSED,
 )
 from midstream.wire.h2.heads import VERSION
+from scriptkit.wants import Wants
 
 TO_HTTP1 = {"mode": "reverse:http://origin:80", "server_http2": "never"}
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 UNKNOWN = 0x77
 CODES = [CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, PROTOCOL_ERROR, STREAM_CLOSED, UNKNOWN]
-
-
-class Wants:
-    def request(self, flow):
-        pass
-
-    def response(self, flow):
-        pass
-
-
-@pytest.fixture(params=[False, True], ids=["streamed", "held"])
-def addons(request, tape):
-    return [tape, Wants()] if request.param else [tape]
 
 
 # From the server to the client.

@@ -7,7 +7,7 @@ from midstream.addons.proxyauth import ProxyAuth
 from midstream.addons.switch import Switch
 from midstream.flow import Response
 from midstream.testing.http2 import Http2Peer
-from midstream.testing.tls import Origins, client_context, tls_client
+from midstream.testing.tls import client_context, tls_client
 from midstream.wire.events import END, Data, Reset
 from midstream.wire.h2 import Limits
 from midstream.wire.h2.errors import CANCEL, CONNECT_ERROR
@@ -66,19 +66,6 @@ class Tcp:
     @observe
     def tcp_error(self, flow):
         self.hooks.append("error")
-
-
-@pytest.fixture(scope="module")
-def origins(tmp_path_factory):
-    return Origins(str(tmp_path_factory.mktemp("origins")))
-
-
-@pytest.fixture
-def trusting(play, origins):
-    def make(*args, **options):
-        return play(*args, **{"ssl_verify_upstream_trusted_ca": origins.path, **options})
-
-    return make
 
 
 def client_of(scenario, **client):

@@ -4,7 +4,7 @@ import pytest
 
 from midstream.addon import observe
 from midstream.proxy import connection as module
-from midstream.testing.tls import Origins, client_context, tls_client
+from midstream.testing.tls import client_context, tls_client
 
 GET = b"GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -30,11 +30,6 @@ class Tcp:
 @pytest.fixture
 def tcp():
     return Tcp()
-
-
-@pytest.fixture(scope="module")
-def origins(tmp_path_factory):
-    return Origins(str(tmp_path_factory.mktemp("origins")))
 
 
 @pytest.fixture

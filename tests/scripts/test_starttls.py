@@ -6,7 +6,7 @@ from midstream.addon import observe
 from midstream.flow import Cert
 from midstream.proxy.stepper import Signal
 from midstream.testing.http2 import Http2Peer
-from midstream.testing.tls import Origins, client_context, tls_client
+from midstream.testing.tls import client_context, tls_client
 from midstream.wire.events import END, Data
 from midstream.wire.h2.errors import CANCEL, CONNECT_ERROR
 
@@ -64,21 +64,6 @@ def addon(request):
 @pytest.fixture
 def reader():
     return Reader()
-
-
-@pytest.fixture(scope="module")
-def origins(tmp_path_factory):
-    return Origins(str(tmp_path_factory.mktemp("origins")))
-
-
-@pytest.fixture
-def trusting(play, origins):
-    """Make scenarios that trust the origins."""
-
-    def make(*args, **options):
-        return play(*args, **{"ssl_verify_upstream_trusted_ca": origins.path, **options})
-
-    return make
 
 
 def connect(scenario, target=b"mail.example:25"):

@@ -10,7 +10,7 @@ from OpenSSL import SSL
 from midstream.addon import observe
 from midstream.flow import Cert
 from midstream.pki import LeafNames
-from midstream.testing.tls import Origins, TlsPeer, client_context, tls_client
+from midstream.testing.tls import TlsPeer, client_context, tls_client
 from midstream.wire.tls.endpoint import StdlibEndpoint
 from midstream.wire.tls.failure import TlsError
 from midstream.wire.tls.openssl import OpenSSLEndpoint
@@ -46,21 +46,6 @@ for _hook in HOOKS.split():
 @pytest.fixture
 def tls():
     return Tls()
-
-
-@pytest.fixture(scope="module")
-def origins(tmp_path_factory):
-    return Origins(str(tmp_path_factory.mktemp("origins")))
-
-
-@pytest.fixture
-def trusting(play, origins):
-    """Make scenarios that trust the origins."""
-
-    def make(*args, **options):
-        return play(*args, **{"ssl_verify_upstream_trusted_ca": origins.path, **options})
-
-    return make
 
 
 def tunnel(scenario, target=b"a.example:443", **client):

@@ -5,10 +5,10 @@ import random
 import pytest
 
 from midstream.errors import UsageError
-from midstream.proxy.stepper import Signal
 from midstream.testing.websocket import open_websocket
 from midstream.wire.ws import Message
 from midstream.wire.ws.events import BINARY, TEXT, Close, Piece, Ping, Pong
+from scriptkit.moody import Moody as AnyMoody
 
 SEEDS = 60
 HOOKS = [
@@ -22,65 +22,41 @@ HOOKS = [
 ]
 
 
-class Moody:
-    """Does anything an addon may do, in any hook."""
-
+class Moody(AnyMoody):
     def __init__(self, dice):
-        self.dice = dice
-        self.is_calm = False
-        self.gates = []
+        super().__init__(dice, HOOKS)
         self.flow = None
         self.ends = 0
-        for hook in HOOKS:
-            setattr(self, hook, self._act)
         self.websocket_end = self._end
 
     async def _end(self, flow):
         self.ends += 1
-        await self._act(flow)
+        await self.act(flow)
 
-    async def _act(self, flow):
+    def may_meddle(self, flow):
         self.flow = flow
-        if self.is_calm or flow.websocket is None:
-            return
-        choice = self.dice.randrange(40)
-        if choice == 0 and flow.killable:
-            flow.kill()
-        elif choice in {1, 2}:
-            flow.intercept()
-        elif choice == 3:
-            raise ValueError("moody")
-        elif choice in {4, 5}:
+        return flow.websocket is not None
+
+    def meddle(self, flow, choice):
+        if choice != 3:  # there is a response already
+            super().meddle(flow, choice)
+        message = flow.websocket.messages[-1] if flow.websocket.messages else None
+        if choice in {10, 11}:
             self.inject(flow)
-        elif flow.websocket.messages:
-            self._meddle(flow.websocket.messages[-1], choice)
-        if self.dice.randrange(6) == 0:
-            gate = Signal()
-            self.gates.append(gate)
-            await gate
+        elif choice == 6 and message is not None:
+            message.drop()
+        elif choice == 7 and message is not None:
+            message.content *= 3
+        elif choice == 8 and message is not None:
+            message.content = "not bytes"
+        elif choice == 9 and message is not None:
+            message.type = 7
 
     def inject(self, flow):
         try:
             flow.inject(self.dice.random() < 0.5, b"injected" * self.dice.randrange(1000))
         except UsageError:
             assert not flow.live or flow.websocket is not None
-
-    def _meddle(self, message, choice):
-        if choice == 6:
-            message.drop()
-        elif choice == 7:
-            message.content *= 3
-        elif choice == 8:
-            message.content = "not bytes"
-        elif choice == 9:
-            message.type = 7
-
-    def lets_go(self):
-        gates, self.gates = self.gates, []
-        for gate in gates:
-            gate.set(None)
-        if self.flow is not None:
-            self.flow.resume()
 
 
 @pytest.mark.parametrize("is_moody", [False, True])
@@ -105,8 +81,7 @@ def test_chaos(play, seed, is_moody):
     moody.is_calm = True
     for peer in peers:
         peer.peer.leaves()
-    while moody.gates or (moody.flow is not None and moody.flow.intercepted and moody.flow.live):
-        scenario.act(moody.lets_go)
+    scenario.act(moody.lets_go)
     scenario.settle()
     if is_moody and moody.flow is not None and moody.flow.websocket is not None:
         assert moody.ends == 1
