@@ -3,6 +3,7 @@
 import pytest
 
 from midstream.addon import observe
+from midstream.proxy.stepper import Signal
 from midstream.wire.ws.events import BINARY, TEXT, Close, Lost, Piece, Ping, Pong
 
 PEERS = pytest.mark.parametrize("who", ["client", "server"])
@@ -332,5 +333,28 @@ def test_rules_broken_behind_the_last_word_of_the_other(talk, who):
     assert first.heard() == [Close(1000)]
     first.peer.sends(b"\xff\xff")
     assert second.heard() == [Close(1001)]
+    made.scenario.advance(3)
+    assert made.is_over
+
+
+@PEERS
+def test_rules_broken_while_somebody_thinks_about_what_the_other_left_behind(talk, who):
+    """The end of the other one stands first in the line, and the fault behind it."""
+
+    class Thinks:
+        def __init__(self):
+            self.thought = Signal()
+
+        async def websocket_message(self, flow):
+            await self.thought
+
+    thinks = Thinks()
+    made, first, second = talk(who, lambda: thinks)
+    second.says("before I go")
+    second.peer.ends()
+    first.peer.sends(b"\xff\xff")
+    made.scenario.act(thinks.thought.set, None)
+    message, close = first.heard()
+    assert (message, close.code) == ("before I go", 1002)
     made.scenario.advance(3)
     assert made.is_over

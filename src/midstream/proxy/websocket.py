@@ -176,7 +176,8 @@ class WebSocketRelay:
             await self._close(side, item)
         elif isinstance(item, Lost):
             self._record.closed(ABNORMAL, b"", by_client=side.is_client)
-            side.other.leave()
+            if not side.other.engine.has_failed or side.other.last_word is not None:
+                side.other.leave()  # else its fault stands in the line, and it is told so then
             self.side_ended()
         elif isinstance(item, WebSocketError):
             self._fault(side, item)

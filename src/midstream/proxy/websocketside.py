@@ -143,6 +143,8 @@ class Side:
     def leave(self) -> None:
         """Close; an endpoint that broke the rules may still be sending, and must not miss what we tell it."""
         self.is_gone = True
+        if self.peer.is_lingering:
+            return  # it has been told all it is told
         if self.last_word is not None:
             self.send(self.last_word)
         if self.engine.has_failed and not self.peer.is_closing:
