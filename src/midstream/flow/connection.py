@@ -1,7 +1,6 @@
 """The two connections of a flow, as facts: addresses, TLS parameters, times. Nothing here reads or writes a socket."""
 
 import time
-import uuid
 from collections.abc import Sequence
 from enum import Flag
 from typing import Any, Literal, Protocol, Self
@@ -10,6 +9,7 @@ import msgspec
 
 from midstream.flow.certificate import Cert
 from midstream.flow.http2 import Http2Facts
+from midstream.flow.identified import Identified
 
 Address = tuple[str, int] | tuple[str, int, int, int]
 """Host and port; IPv6 socket names bring flow info and scope as well."""
@@ -39,7 +39,7 @@ class ModeName(msgspec.Struct, frozen=True):
     full_spec: str = "regular"
 
 
-class Connection:
+class Connection(Identified):
     """What `Client` and `Server` share. Equal and hashed by `id`."""
 
     peername: Address | None = None
@@ -70,19 +70,6 @@ class Connection:
     """When the TLS handshake was complete."""
     http2: Http2Facts | None = None
     """What is known of the connection as one of HTTP/2; None if it is none."""
-
-    _id: str = ""
-
-    @property
-    def id(self) -> str:
-        """A unique name (uuid4), made when first asked for."""
-        if not self._id:
-            self._id = str(uuid.uuid4())
-        return self._id
-
-    @id.setter  # noqa: A003 - the name that addon authors know
-    def id(self, value: str) -> None:
-        self._id = value
 
     @property
     def connected(self) -> bool:

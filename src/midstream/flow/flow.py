@@ -16,6 +16,7 @@ import msgspec
 from midstream.errors import UsageError
 from midstream.flow.annotation import Annotation
 from midstream.flow.connection import Client, Server
+from midstream.flow.identified import Identified
 
 STATE_VERSION = 21
 """The version of what `get_state` gives."""
@@ -58,7 +59,7 @@ class Error:
 FlowKind: TypeAlias = "type[Flow]"
 
 
-class Flow:
+class Flow(Identified):
     """What every kind of flow has. Made through `HTTPFlow`, `TCPFlow`, …, or `Flow.from_state`.
 
     Attributes that most flows never set live on the class, which keeps the making of a flow cheap.
@@ -83,7 +84,6 @@ class Flow:
     on_release: Callable[[], None] | None = None
     """Called once, by `resume` or `kill`, to wake whoever holds the flow."""
 
-    _id: str = ""
     _metadata: dict[str, Any] | None = None
     _annotations: list[Annotation] | None = None
     _backup: dict[str, Any] | None = None
@@ -100,17 +100,6 @@ class Flow:
         self.server_conn = server_conn
         self.live = live
         self.timestamp_created = time.time()
-
-    @property
-    def id(self) -> str:
-        """A unique name (uuid4), made when first asked for."""
-        if not self._id:
-            self._id = str(uuid.uuid4())
-        return self._id
-
-    @id.setter  # noqa: A003 - the name that addon authors know
-    def id(self, value: str) -> None:
-        self._id = value
 
     @property
     def metadata(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from midstream.hooks.table import dispatch
 from midstream.options.modes import ModeSpec
 from midstream.pki.names import ip_address
 from midstream.proxy.deadlines import NEVER
-from midstream.proxy.dial import NotAllowed, cause_of, refuse_own
+from midstream.proxy.dial import NotAllowed, cause_of, in_time, refuse_own
 from midstream.proxy.failure import ClientLeft, Failed
 from midstream.proxy.policy import authority_name
 from midstream.proxy.session import Session
@@ -306,12 +306,7 @@ async def _connect(session: Session, server: Server, link: DatagramLink) -> None
     refuse_own(session, host, port)
     source = server.sockname[0] if server.sockname is not None else session.options.connect_addr
     opening = session.network.open_datagrams(host, port, source, link)
-    try:
-        await session.waiter.wait_or_cancel(opening, session.settings.connect_timeout)
-    except TimeoutError:
-        raise PeerError(f"cannot reach {authority_name(host, port)}: timed out", status=504) from TimeoutError()
-    except OSError as error:
-        raise PeerError(f"cannot reach {authority_name(host, port)}: {cause_of(error)}", status=502) from error
+    await in_time(session, opening, f"cannot reach {authority_name(host, port)}")
     server.peername = link.transport.get_extra_info("peername")
     server.sockname = link.transport.get_extra_info("sockname")
     server.state = ConnectionState.OPEN

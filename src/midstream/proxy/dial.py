@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Awaitable
 
 import msgspec
 
@@ -160,11 +161,7 @@ async def _connect(session: Session, server: Server) -> tuple[Peer, ByteReader]:
     source = server.sockname[0] if server.sockname is not None else session.options.connect_addr
     connecting = session.network.connect(host, port, source, peer)
     try:
-        await session.waiter.wait_or_cancel(connecting, session.settings.connect_timeout)
-    except TimeoutError:
-        raise PeerError(f"cannot connect to {authority_name(host, port)}: timed out", status=504) from TimeoutError()
-    except OSError as error:
-        raise PeerError(f"cannot connect to {authority_name(host, port)}: {cause_of(error)}", status=502) from error
+        await in_time(session, connecting, f"cannot connect to {authority_name(host, port)}")
     except (ClientLeft, Failed):
         if hasattr(peer, "transport"):  # connected in the same moment
             peer.abort()
@@ -179,6 +176,21 @@ async def _connect(session: Session, server: Server) -> tuple[Peer, ByteReader]:
         raise
     server.state = ConnectionState.OPEN
     return peer, reader
+
+
+async def in_time(session: Session, opening: Awaitable[object], problem: str) -> None:
+    """Wait for the system to open something.
+
+    Raises:
+        PeerError: `problem`, and why: it refused (502), or took longer than `connect_timeout` (504).
+
+    """
+    try:
+        await session.waiter.wait_or_cancel(opening, session.settings.connect_timeout)
+    except TimeoutError:
+        raise PeerError(f"{problem}: timed out", status=504) from TimeoutError()
+    except OSError as error:
+        raise PeerError(f"{problem}: {cause_of(error)}", status=502) from error
 
 
 def cause_of(error: OSError) -> str:

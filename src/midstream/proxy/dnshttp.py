@@ -84,21 +84,8 @@ class HttpLine(Line):
 
     async def _open(self) -> ServerStream:
         pool, origin = self._pool, self._origin
-        server = Server(address=self.name)
-        is_first = not pool.is_opening(origin)
-        if not is_first:
-            return await open_stream(self.session, pool, origin, server, self.client)
-        pool.begin_opening(origin)
-        try:
-            stream = await open_stream(self.session, pool, origin, server, self.client)
-        except PeerError as error:
-            pool.end_opening(origin, error)
-            raise
-        except BaseException:
-            pool.give_up_opening(origin)
-            raise
-        pool.end_opening(origin)
-        return stream
+        opening = open_stream(self.session, pool, origin, Server(address=self.name), self.client)
+        return await (opening if pool.is_opening(origin) else pool.open_for_all(origin, opening))
 
     async def _exchange(self, stream: ServerStream, query: bytes) -> bytes:
         self.server = stream.server

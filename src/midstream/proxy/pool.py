@@ -7,6 +7,7 @@ are lent to one exchange at a time and kept while idle; HTTP/2 connections are h
 """
 
 from collections import deque
+from collections.abc import Awaitable
 
 from midstream.flow.connection import Via
 from midstream.pki.lru import Lru
@@ -144,6 +145,25 @@ class Pool:
         await crowd.wait(seconds, "waiting for the server to take another stream")
 
     # Connections that somebody opens.
+
+    async def open_for_all(self, origin: Origin, opening: Awaitable[ServerStream]) -> ServerStream:
+        """Wait for a connection that is being opened, and have others wait for it who want one to the same origin.
+
+        Raises:
+            PeerError: It could not be had; the others are told the same.
+
+        """
+        self.begin_opening(origin)
+        try:
+            stream = await opening
+        except PeerError as error:
+            self.end_opening(origin, error)
+            raise
+        except BaseException:
+            self.give_up_opening(origin)
+            raise
+        self.end_opening(origin)
+        return stream
 
     def is_opening(self, origin: Origin) -> bool:
         """True if somebody is opening a connection that may be shared."""

@@ -334,17 +334,7 @@ class ServerSide:
             stream = pool.take(origin)
             if stream is not None:
                 return stream
-        pool.begin_opening(origin)
-        try:
-            stream = await self._connect(origin, server)
-        except PeerError as error:
-            pool.end_opening(origin, error)
-            raise
-        except BaseException:
-            pool.give_up_opening(origin)
-            raise
-        pool.end_opening(origin)
-        return stream
+        return await pool.open_for_all(origin, self._connect(origin, server))
 
     async def _connect(self, origin: Origin, server: Server) -> ServerStream:
         """Make a stream of the link, if that leads there, or else of a new connection."""

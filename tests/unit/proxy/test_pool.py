@@ -5,7 +5,7 @@ import pytest
 from midstream.proxy.deadlines import Deadlines
 from midstream.proxy.origin import ANY_HTTP, HTTP1, HTTP2, Origin
 from midstream.proxy.pool import Pool
-from midstream.proxy.stepper import Step
+from midstream.proxy.stepper import Signal, Step
 from midstream.wire.errors import PeerError
 
 
@@ -359,3 +359,29 @@ def test_closing_retires_what_is_shared(pool):
     pool.close()
     assert all(connection.is_retired for connection in shared)
     assert len(pool) == 0
+
+
+class Opens:
+    """What opens a connection, as the test says."""
+
+    def __init__(self):
+        self.done = Signal()
+
+    async def run(self):
+        result = await self.done
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+
+@pytest.mark.parametrize("result", [PeerError("unreachable"), RuntimeError("left"), None])
+def test_who_opens_for_all_lets_all_go_on(pool, result):
+    opens, told, mine = Opens(), [], []
+    Step(pool.open_for_all(A, opens.run()), mine.append).start()
+    assert pool.is_opening(A)
+    errors = waits(pool.opened(A), told, "a")
+    opens.done.set(result)
+    assert not pool.is_opening(A)
+    assert told == ["a"]
+    assert mine == [result]
+    assert errors == ({"a": result} if isinstance(result, PeerError) else {})
