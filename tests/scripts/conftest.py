@@ -11,7 +11,6 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # test directories are no packages
 
-from midstream.addon import observe
 from midstream.flow import HTTPFlow
 from midstream.proxy.stepper import Signal
 from midstream.testing import Http2Peer, Scenario, ScriptedPeer
@@ -21,40 +20,12 @@ from midstream.wire.h2 import Limits
 from midstream.wire.h2 import frame as frames
 from midstream.wire.h2.frame import END_HEADERS, END_STREAM, PREFACE, Frame
 from midstream.wire.h2.hpack import Decoder
+from scriptkit.recorder import Recorder
 from scriptkit.wants import Wants
 
 HOOKS = (
     "http_connect http_connected http_connect_error requestheaders request informational responseheaders response error"
 )
-
-
-class Tape:
-    """An addon that records which hooks fired, and keeps the flows. It changes nothing and holds nothing back."""
-
-    def __init__(self) -> None:
-        self.hooks: list[str] = []
-        self.flows: list[HTTPFlow] = []
-
-    @property
-    def flow(self) -> HTTPFlow:
-        """The last flow."""
-        return self.flows[-1]
-
-    def _heard(self, hook: str, flow: HTTPFlow) -> None:
-        self.hooks.append(hook)
-        if all(flow is not known for known in self.flows):
-            self.flows.append(flow)
-
-
-def _recorder(hook: str) -> Callable[[Tape, HTTPFlow], None]:
-    def heard(self: Tape, flow: HTTPFlow) -> None:
-        self._heard(hook, flow)
-
-    return observe(heard)
-
-
-for _hook in HOOKS.split():
-    setattr(Tape, _hook, _recorder(_hook))
 
 
 class SlowNetwork:
@@ -173,8 +144,8 @@ def duet(play: Callable[..., Scenario]) -> Callable[..., Duet]:
 
 
 @pytest.fixture
-def tape() -> Tape:
-    return Tape()
+def tape() -> Recorder:
+    return Recorder(*HOOKS.split())
 
 
 @pytest.fixture
@@ -232,7 +203,7 @@ def trusting(play: Callable[..., Scenario], origins: Origins) -> Callable[..., S
 
 
 @pytest.fixture(params=[False, True], ids=["streamed", "held"])
-def addons(request: pytest.FixtureRequest, tape: Tape) -> list[object]:
+def addons(request: pytest.FixtureRequest, tape: Recorder) -> list[object]:
     """What only looks at flows; the second time along with somebody for whom bodies are held back."""
     return [tape, Wants()] if request.param else [tape]
 

@@ -10,13 +10,14 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from midstream.addon import DNSMessage, ResourceRecord, observe
+from midstream.addon import DNSMessage, ResourceRecord
 from midstream.flow import Flow
 from midstream.testing import Scenario
 from midstream.testing.http2 import Http2Peer
 from midstream.testing.tls import Origins, client_context, tls_client
 from midstream.wire.dns import framed
 from midstream.wire.errors import PeerError
+from scriptkit.recorder import Recorder
 
 NAME = "www.example.com"
 STRANGER = ("198.51.100.9", 4000)
@@ -36,26 +37,9 @@ def answer(asked, *texts, kind="A", name=NAME, rcode=0, flags=0):
     return response.to_wire()
 
 
-class Watch:
-    """Records which hooks fired, and keeps the flows."""
-
-    def __init__(self):
-        self.hooks = []
-        self.flows = []
-
-    def _heard(self, name, flow):
-        self.hooks.append(name)
-        if flow not in self.flows:
-            self.flows.append(flow)
-
-
-for _hook in ("dns_request", "dns_response", "dns_error"):
-    setattr(Watch, _hook, observe(lambda self, flow, _hook=_hook: self._heard(_hook, flow)))
-
-
 @pytest.fixture
 def watch():
-    return Watch()
+    return Recorder("dns_request", "dns_response", "dns_error")
 
 
 @pytest.fixture

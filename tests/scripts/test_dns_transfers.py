@@ -7,11 +7,12 @@ import dns.xfr
 import dns.zone
 import pytest
 
-from midstream.addon import DNSMessage, observe
+from midstream.addon import DNSMessage
 from midstream.flow import Flow
 from midstream.testing import Scenario
 from midstream.testing.tls import Origins
 from midstream.wire.dns import Stream, framed
+from scriptkit.recorder import Recorder
 
 ZONE = "example."
 REVERSE = "reverse:dns://192.0.2.7"
@@ -57,23 +58,9 @@ def wire(rrset):
     )
 
 
-class Watch:
-    def __init__(self):
-        self.hooks = []
-        self.flow = None
-
-    def _heard(self, name, flow):
-        self.hooks.append(name)
-        self.flow = flow
-
-
-for _hook in ("dns_request", "dns_response", "dns_error"):
-    setattr(Watch, _hook, observe(lambda self, flow, _hook=_hook: self._heard(_hook, flow)))
-
-
 @pytest.fixture
 def watch():
-    return Watch()
+    return Recorder("dns_request", "dns_response", "dns_error")
 
 
 @pytest.fixture

@@ -2,35 +2,18 @@
 
 import pytest
 
-from midstream.addon import observe
 from midstream.testing.http2 import Http2Peer
 from midstream.wire.events import END, Data, Reset
 from midstream.wire.h2 import frame as frames
 from midstream.wire.h2.errors import CANCEL, REFUSED_STREAM
+from scriptkit.recorder import Recorder
 
 H2C = "reverse:h2c://origin:80"
 
 
-class Tcp:
-    def __init__(self):
-        self.hooks = []
-
-    @observe
-    def tcp_start(self, flow):
-        self.hooks.append("start")
-
-    @observe
-    def tcp_end(self, flow):
-        self.hooks.append("end")
-
-    @observe
-    def tcp_error(self, flow):
-        self.hooks.append("error")
-
-
 @pytest.fixture
 def tcp():
-    return Tcp()
+    return Recorder("tcp_start", "tcp_end", "tcp_error", but="tcp_")
 
 
 def ask(client, *, protocol="example", **more):

@@ -2,7 +2,6 @@
 
 import pytest
 
-from midstream.addon import observe
 from midstream.addons.proxyauth import ProxyAuth
 from midstream.addons.switch import Switch
 from midstream.flow import Response
@@ -12,6 +11,7 @@ from midstream.wire.events import END, Data, Reset
 from midstream.wire.h2 import Limits
 from midstream.wire.h2.errors import CANCEL, CONNECT_ERROR
 from midstream.wire.h2.events import GoAway
+from scriptkit.recorder import Recorder
 
 GET = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -47,25 +47,6 @@ class Tunnel:
     def is_over(self):
         self.client.hear()
         return self.client.engine._streams.get(self.stream) is None
-
-
-class Tcp:
-    def __init__(self):
-        self.hooks = []
-        self.flows = []
-
-    @observe
-    def tcp_start(self, flow):
-        self.hooks.append("start")
-        self.flows.append(flow)
-
-    @observe
-    def tcp_end(self, flow):
-        self.hooks.append("end")
-
-    @observe
-    def tcp_error(self, flow):
-        self.hooks.append("error")
 
 
 def client_of(scenario, **client):
@@ -181,7 +162,7 @@ def test_http2_in_clear_text_in_a_tunnel(play, tape):
 
 
 def test_raw_bytes_both_ways_and_half_close(play):
-    tcp = Tcp()
+    tcp = Recorder("tcp_start", "tcp_end", "tcp_error", but="tcp_")
     scenario = play(addons=[tcp])
     tunnel = Tunnel(client_of(scenario), "a.example:25")
     (server,) = scenario.servers
@@ -203,7 +184,7 @@ def test_raw_bytes_both_ways_and_half_close(play):
 
 
 def test_the_server_ends_first(play):
-    scenario = play(addons=[Tcp()])
+    scenario = play(addons=[Recorder("tcp_start", "tcp_end", "tcp_error", but="tcp_")])
     tunnel = Tunnel(client_of(scenario), "a.example:25")
     (server,) = scenario.servers
     server.sends(b"bye")
@@ -218,7 +199,7 @@ def test_the_server_ends_first(play):
 
 
 def test_ignored_hosts_in_a_tunnel_are_spliced(play, tape):
-    tcp = Tcp()
+    tcp = Recorder("tcp_start", "tcp_end", "tcp_error", but="tcp_")
     scenario = play(ignore_hosts=["a.example"], addons=[tape, tcp])
     tunnel = Tunnel(client_of(scenario), "a.example:443")
     tunnel.sends(b"anything")
@@ -236,7 +217,7 @@ def test_ignored_hosts_in_a_tunnel_are_spliced(play, tape):
 
 def test_a_tunnel_inside_a_tunnel_is_asked_of_the_server(play, tape):
     """Inside a tunnel we are no proxy any more: a CONNECT there is for whoever is at its other end."""
-    tcp = Tcp()
+    tcp = Recorder("tcp_start", "tcp_end", "tcp_error", but="tcp_")
     scenario = play(addons=[tape, tcp])
     outer = client_of(scenario)
     tunnel = Tunnel(outer, "proxy.example:3128")
@@ -350,7 +331,7 @@ def test_a_slow_reader_of_what_is_deep_inside_holds_the_server(trusting, origins
 
 
 def test_a_reset_by_the_client_ends_the_tunnel(play):
-    tcp = Tcp()
+    tcp = Recorder("tcp_start", "tcp_end", "tcp_error", but="tcp_")
     scenario = play(addons=[tcp])
     tunnel = Tunnel(client_of(scenario), "a.example:25")
     tunnel.sends(b"\x00")
@@ -363,7 +344,7 @@ def test_a_reset_by_the_client_ends_the_tunnel(play):
 
 def test_a_reset_reaches_a_tunnel_that_is_not_being_read(play):
     """A client that gives up while its data waits for a slow server is not kept waiting for."""
-    scenario = play(addons=[Tcp()])
+    scenario = play(addons=[Recorder("tcp_start", "tcp_end", "tcp_error", but="tcp_")])
     client = client_of(scenario)
     tunnel = Tunnel(client, "a.example:25")
     (server,) = scenario.servers
@@ -378,7 +359,7 @@ def test_a_reset_reaches_a_tunnel_that_is_not_being_read(play):
 
 
 def test_a_server_that_breaks_off_resets_the_stream(play):
-    tcp = Tcp()
+    tcp = Recorder("tcp_start", "tcp_end", "tcp_error", but="tcp_")
     scenario = play(addons=[tcp])
     tunnel = Tunnel(client_of(scenario), "a.example:25")
     tunnel.sends(b"\x00")
@@ -406,7 +387,7 @@ def test_a_client_that_stays_silent_after_the_end_is_not_waited_for(play):
 
 
 def test_when_the_connection_goes_all_its_tunnels_go(play):
-    tcp = Tcp()
+    tcp = Recorder("tcp_start", "tcp_end", "tcp_error", but="tcp_")
     scenario = play(addons=[tcp])
     client = client_of(scenario)
     tunnels = [Tunnel(client, f"s{number}.example:25") for number in range(5)]
@@ -466,7 +447,9 @@ def test_a_connect_may_be_held_for_long(play):
 
 
 def test_a_silent_tunnel_ends_after_its_time(play):
-    scenario = play(addons=[Tcp()], tcp_timeout=60, http2_ping_keepalive=0)
+    scenario = play(
+        addons=[Recorder("tcp_start", "tcp_end", "tcp_error", but="tcp_")], tcp_timeout=60, http2_ping_keepalive=0
+    )
     client = client_of(scenario)
     tunnel = Tunnel(client, "a.example:25")
     tunnel.sends(b"\x00")
@@ -499,7 +482,10 @@ def test_shutting_down_lets_tunnels_finish_and_ends_idle_ones(play):
 
 @pytest.mark.parametrize("is_watched", [True, False])
 def test_a_slow_server_holds_the_client_and_memory_stays_bounded(play, is_watched):
-    scenario = play(http2_stream_window=200_000, addons=[Tcp()] if is_watched else [])
+    scenario = play(
+        http2_stream_window=200_000,
+        addons=[Recorder("tcp_start", "tcp_end", "tcp_error", but="tcp_")] if is_watched else [],
+    )
     client = client_of(scenario)
     tunnel = Tunnel(client, "a.example:25")
     (server,) = scenario.servers
@@ -538,7 +524,7 @@ def test_a_slow_tunnel_does_not_hold_others(play):
 
 @pytest.mark.parametrize("is_watched", [True, False])
 def test_a_slow_client_holds_the_server(play, is_watched):
-    scenario = play(addons=[Tcp()] if is_watched else [])
+    scenario = play(addons=[Recorder("tcp_start", "tcp_end", "tcp_error", but="tcp_")] if is_watched else [])
     client = client_of(scenario, limits=Limits(stream_window=100_000))
     tunnel = Tunnel(client, "a.example:25")
     (server,) = scenario.servers

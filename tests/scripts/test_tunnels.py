@@ -4,47 +4,15 @@ import pytest
 
 from midstream.addon import ControlException, TCPFlow, observe
 from midstream.proxy.stepper import Signal
+from scriptkit.recorder import Recorder
 
 MODE = "reverse:tcp://server:7000"
 CLOSED = "the client closed the connection"
 
 
-class Tcp:
-    """Records the hooks of TCP flows, without changing anything."""
-
-    def __init__(self):
-        self.hooks = []
-        self.flows = []
-
-    def _heard(self, hook, flow):
-        self.hooks.append(hook)
-        if flow not in self.flows:
-            self.flows.append(flow)
-
-    @property
-    def flow(self):
-        return self.flows[-1]
-
-    @observe
-    def tcp_start(self, flow):
-        self._heard("start", flow)
-
-    @observe
-    def tcp_message(self, flow):
-        self._heard("message", flow)
-
-    @observe
-    def tcp_end(self, flow):
-        self._heard("end", flow)
-
-    @observe
-    def tcp_error(self, flow):
-        self._heard("error", flow)
-
-
 @pytest.fixture
 def tcp():
-    return Tcp()
+    return Recorder("tcp_start", "tcp_message", "tcp_end", "tcp_error", but="tcp_")
 
 
 class Ends:

@@ -2,33 +2,17 @@
 
 import pytest
 
-from midstream.addon import ControlException, observe
+from midstream.addon import ControlException
 from midstream.testing import Scenario
+from scriptkit.recorder import Recorder
 
 SERVER = ("192.0.2.7", 7)
 PUBLIC = ("8.8.8.8", 4000)
 
 
-class Watch:
-    """Records which hooks fired, and keeps the flows."""
-
-    def __init__(self):
-        self.hooks = []
-        self.flows = []
-
-    def _heard(self, name, flow):
-        self.hooks.append(name)
-        if flow not in self.flows:
-            self.flows.append(flow)
-
-
-for _hook in ("udp_start", "udp_message", "udp_end", "udp_error"):
-    setattr(Watch, _hook, observe(lambda self, flow, _hook=_hook: self._heard(_hook, flow)))
-
-
 @pytest.fixture
 def watch():
-    return Watch()
+    return Recorder("udp_start", "udp_message", "udp_end", "udp_error")
 
 
 @pytest.fixture
