@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from midstream.errors import UsageError
 from midstream.flow import DNSMessage, Question, ResourceRecord
 from midstream.flow.dnsname import DNSFormatError, name_bytes, read_name
+from midstream.proxy.dnstransfer import Progress
 from midstream.wire.dns import Stream, answers, failure, framed, truncated
+from midstream.wire.errors import PeerError
 
 labels = st.lists(st.binary(min_size=1, max_size=20), max_size=5)
 names = labels.map(lambda parts: read_name(b"".join(bytes((len(part),)) + part for part in parts) + b"\0", 0)[0])
@@ -110,3 +112,17 @@ def test_an_unrelated_reader_agrees(message):
     assert [question.name.to_wire() for question in judged.question] == [
         name_bytes(question.name) for question in message.questions
     ]
+
+
+@given(st.lists(st.lists(st.tuples(st.sampled_from([1, 6, 16]), st.binary(max_size=24)), max_size=6), max_size=5))
+def test_a_transfer_ends_once_or_fails_in_the_named_way(parts):
+    for kind in (251, 252):
+        query = DNSMessage(id=1, questions=[Question("example", kind)], authorities=[ResourceRecord("example", 6)])
+        progress = Progress(query)
+        for part in parts:
+            was_over = progress.is_over
+            try:
+                progress.take(query.succeed([ResourceRecord("example", each, data=data) for each, data in part]))
+            except PeerError:
+                break
+            assert progress.is_over or not was_over

@@ -12,11 +12,11 @@ import pytest
 
 from midstream.addon import DNSMessage, ResourceRecord
 from midstream.flow import Flow
-from midstream.testing import Scenario
 from midstream.testing.http2 import Http2Peer
 from midstream.testing.tls import Origins, client_context, tls_client
 from midstream.wire.dns import framed
 from midstream.wire.errors import PeerError
+from scriptkit.dnsplay import dns_scenarios
 from scriptkit.recorder import Recorder
 
 NAME = "www.example.com"
@@ -44,29 +44,7 @@ def watch():
 
 @pytest.fixture
 def play(watch):
-    """Make a scenario of a mode that asks 192.0.2.53; afterwards nothing must be left of it."""
-    scenarios = []
-
-    def make(mode="dns", *addons, **options):
-        options = {"dns_name_servers": ["192.0.2.53"]} | options
-        scenarios.append(Scenario(mode, addons=[*addons, watch], **options))
-        return scenarios[-1]
-
-    yield make
-    for scenario in scenarios:
-        for _ in range(3):
-            scenario.advance(1000)
-        for transport in scenario.transports:
-            transport.abort()
-        scenario.settle()
-        assert scenario.connections == 0
-        assert not scenario.port.clients
-        assert not scenario.port._crowd
-        assert not scenario.session._steps
-        scenario.pool.close()
-        scenario.settle()
-        assert all(server.is_closed for server in scenario.datagram_servers)
-        assert len(scenario.session.deadlines) == 0
+    yield from dns_scenarios(watch, "dns")
 
 
 def test_a_query_is_passed_on_and_answered_byte_for_byte(play, watch):

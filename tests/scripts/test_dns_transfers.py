@@ -9,9 +9,9 @@ import pytest
 
 from midstream.addon import DNSMessage
 from midstream.flow import Flow
-from midstream.testing import Scenario
 from midstream.testing.tls import Origins
 from midstream.wire.dns import Stream, framed
+from scriptkit.dnsplay import dns_scenarios
 from scriptkit.recorder import Recorder
 
 ZONE = "example."
@@ -65,23 +65,7 @@ def watch():
 
 @pytest.fixture
 def play(watch):
-    """Make scenarios; afterwards nothing must be left of them."""
-    scenarios = []
-
-    def make(mode=REVERSE, *addons, **options):
-        scenarios.append(Scenario(mode, addons=[*addons, watch], **{"dns_name_servers": ["192.0.2.53"]} | options))
-        return scenarios[-1]
-
-    yield make
-    for scenario in scenarios:
-        scenario.advance(1000)
-        for transport in scenario.transports:
-            transport.abort()
-        scenario.settle()
-        assert scenario.connections == 0
-        assert not scenario.session._steps
-        assert all(server.is_closed for server in scenario.servers)
-        assert len(scenario.session.deadlines) == 0
+    yield from dns_scenarios(watch, REVERSE)
 
 
 def messages(data):

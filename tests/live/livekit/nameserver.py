@@ -12,29 +12,24 @@ import dns.query
 
 from livekit.tools import TIME_LIMIT, need
 
-_CONFIGURATION = """\
+_COMMON = """\
 port={port}
 listen-address=127.0.0.1
 bind-interfaces
 no-resolv
 no-hosts
 pid-file=
+{many}
+"""
+_NAMES = """\
 local=/test/
 host-record=www.test,192.0.2.1,2001:db8::1
 txt-record=txt.test,"one two","three"
 cname=alias.test,www.test
 mx-host=test,mail.test,10
 srv-host=_sip._tcp.test,sip.test,5060
-{many}
 """
-
 _ZONE = """\
-port={port}
-listen-address=127.0.0.1
-bind-interfaces
-no-resolv
-no-hosts
-pid-file=
 auth-server=ns.zone.test,lo
 auth-zone=zone.test,192.0.2.0/24
 auth-soa=5,hostmaster.zone.test,1,2,3
@@ -42,20 +37,19 @@ auth-peer=127.0.0.1
 auth-sec-servers=ns2.zone.test
 host-record=www.test,192.0.2.1
 host-record=one.zone.test,192.0.2.81
-{many}
 """
 
 
 class NameServer:
     """Serves the domain `test`, on one port over UDP and TCP. `many.test` has 60 addresses, too many for 512 bytes."""
 
-    _configuration = _CONFIGURATION
+    _serves = _NAMES
 
     def __init__(self, directory: Path) -> None:
         self.port = _free_port()
         many = "\n".join(f"host-record=many.test,192.0.2.{number}" for number in range(100, 160))
         configuration = directory / "dnsmasq.conf"
-        configuration.write_text(self._configuration.format(port=self.port, many=many))
+        configuration.write_text(_COMMON.format(port=self.port, many=many) + self._serves)
         self._process = subprocess.Popen(
             [need("dnsmasq", "dnsmasq-base"), "--keep-in-foreground", f"--conf-file={configuration}", "--user=root"],
             stdout=subprocess.DEVNULL,
@@ -84,7 +78,7 @@ class NameServer:
 class ZoneServer(NameServer):
     """Gives all of the zone `zone.test` to who wants it."""
 
-    _configuration = _ZONE
+    _serves = _ZONE
 
 
 def dig(port: int, *arguments: str) -> str:
