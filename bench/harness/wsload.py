@@ -19,40 +19,62 @@ from midstream.wire.ws.handshake import accept_for
 _KEY = b"c2l4dGVlbiBieXRlcyBvaw=="
 _BINARY = FIN | 2
 _LIMIT = 300
+_READ = 262_144
+"""Bytes read at once, always to the same place: a buffer for each read would cost the load more than the proxy spends."""
 
 
-class Echo(asyncio.Protocol):
+class Echo(asyncio.BufferedProtocol):
     """The server's side of one connection."""
 
     def __init__(self, size: int) -> None:
         self._start = len(header(_BINARY, size, MASKED))
         self._frame = self._start + 4 + size
         self._head = header(_BINARY, size)
-        self._buffer = bytearray()
+        self._buffer = bytearray(max(self._frame, _READ))
+        self._view = memoryview(self._buffer)
+        self._filled = 0
         self._is_open = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
-    def data_received(self, data: bytes) -> None:
-        buffer = self._buffer
-        buffer += data
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the protocol's signature
+        return self._view[self._filled :] if self._filled else self._view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._filled += nbytes
         if not self._is_open:
-            end = buffer.find(b"\r\n\r\n")
-            if end < 0:
-                return
-            del buffer[: end + 4]
-            self._is_open = True
-            self._transport.write(
-                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept_for(_KEY)
-            )
+            self._open()
+        while self._is_open and self._filled >= self._frame:
+            self._answer()
+
+    def _open(self) -> None:
+        end = self._buffer.find(b"\r\n\r\n", 0, self._filled)
+        if end < 0:
+            return
+        self._drop(end + 4)
+        self._is_open = True
+        self._transport.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept_for(_KEY)
+        )
+
+    def _answer(self) -> None:
         start, frame = self._start, self._frame
-        while len(buffer) >= frame:
-            payload = apply_mask(bytes(buffer[start + 4 : frame]), bytes(buffer[start : start + 4]))
-            del buffer[:frame]
+        payload = apply_mask(self._view[start + 4 : frame], bytes(self._view[start : start + 4]))
+        self._drop(frame)
+        if len(payload) < _READ:
             self._transport.write(self._head + payload)
+        else:
+            self._transport.write(self._head)
+            self._transport.write(payload)
+
+    def _drop(self, count: int) -> None:
+        """Move what stands behind the first bytes to the front, without the buffer becoming another."""
+        self._filled -= count
+        if self._filled:
+            self._view[: self._filled] = bytes(self._view[count : count + self._filled])
 
 
 class Counter:
@@ -64,7 +86,7 @@ class Counter:
         self.stopped = asyncio.Event()
 
 
-class Sender(asyncio.Protocol):
+class Sender(asyncio.BufferedProtocol):
     """The client's side of one connection."""
 
     def __init__(self, size: int, server: int, counter: Counter) -> None:
@@ -77,6 +99,7 @@ class Sender(asyncio.Protocol):
         self._echo = len(header(_BINARY, size)) + size
         self._came = 0
         self._head: bytes | None = b""
+        self._buffer = memoryview(bytearray(_READ))
         self._counter = counter
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -85,16 +108,19 @@ class Sender(asyncio.Protocol):
         self.transport = transport
         transport.write(self._request)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the protocol's signature
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._head is not None:
-            self._head += data
+            self._head += self._buffer[:nbytes]
             if b"\r\n\r\n" in self._head:
                 if not self._head.startswith(b"HTTP/1.1 101 "):
                     self.opened.set_exception(ConnectionError(f"answered {self._head[:60]!r}"))
                 self._head = None
                 self.opened.set_result(None)
             return
-        self._came += len(data)
+        self._came += nbytes
         while self._came >= self._echo:
             self._came -= self._echo
             self._counter.count += 1

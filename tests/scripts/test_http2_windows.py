@@ -3,7 +3,7 @@
 import pytest
 
 from midstream.testing import Http2Peer
-from midstream.wire.events import END, Data
+from midstream.wire.events import END, Data, ResponseHead, Trailers
 from midstream.wire.h2 import Limits
 from midstream.wire.h2 import frame as frames
 from midstream.wire.h2.errors import CANCEL
@@ -286,3 +286,15 @@ def test_h2_09_data_waits_for_stream_and_connection(duet, raw):
     came = client.heard()
     assert body_of(came) == 24_465
     assert came[-1].flags & END_STREAM
+
+
+def test_frames_that_come_together_go_on_together(duet, raw):
+    both = duet()
+    client = raw.Peer(both.scenario.client(), is_client=True)
+    client.says(raw.headers(1, *HEAD))
+    both.server.says(1, ResponseHead(200, b"", b"HTTP/2.0", [], None), *[Data(b"%d" % digit) for digit in range(10)])
+    both.server.says(1, *[Data(b"%d" % digit) for digit in range(3)], Trailers([(b"t", b"1")]), END)
+    came = client.heard()
+    assert [frame.payload for frame in came if frame.kind == frames.DATA] == [b"0123456789", b"012"]
+    assert came[-1].flags & END_STREAM
+    assert client.fields(came[-1]) == [(b"t", b"1")]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from midstream.cli.allocator import keep_freed_memory
 from midstream.cli.files import LoopFaults, allow_many_files
 from midstream.errors import OptionsError, UsageError
 from midstream.options import Options, listeners
@@ -42,6 +43,7 @@ def run_in_loop(options: Options, work: Callable[[], Awaitable[T]]) -> T:
         return await work()
 
     allow_many_files()
+    keep_freed_memory()
     with asyncio.Runner(loop_factory=loop_factory(options.event_loop)) as runner:
         return runner.run(begin())
 

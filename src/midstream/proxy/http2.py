@@ -6,6 +6,7 @@ own: its window is the bound.
 """
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Final, Protocol
 
 from midstream.flow.http2 import Http2Facts
@@ -23,6 +24,8 @@ from midstream.wire.h2.events import WRITABLE, ConnectionEvent, GoAway, Pong, Pr
 
 SIGN_OF_LIFE: Final = b"midstrm\0"
 """What our pings carry."""
+_PLAIN: Final = 3
+"""Events of a plain message: head, body, end."""
 _SIDE_EVENTS: Final = frozenset((type(WRITABLE), Priority, PriorityUpdate))
 
 
@@ -193,7 +196,7 @@ class Http2Connection:
                 event = events[at][1]
                 at += 1
             if batch:
-                self._stream_events(stream_id, batch)
+                self._stream_events(stream_id, joined(batch) if len(batch) > _PLAIN else batch)
         self.flush_later()
         self._settle()
 
@@ -342,3 +345,12 @@ class Http2Connection:
         """Break off all streams."""
         for stream_id in list(self.streams):
             self._stream_events(stream_id, [Reset(message, code)])
+
+
+def joined(events: list[Event]) -> list[Event]:
+    """Make one piece of the pieces of body that came in a row: all that follows costs by the piece, and frames mean nothing."""
+    result: list[Event] = []
+    for kind, run in groupby(events, type):
+        alike = list(run)
+        result += [Data(b"".join([event.data for event in alike]))] if kind is Data else alike  # type: ignore[union-attr] # told by its type
+    return result

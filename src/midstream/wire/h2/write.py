@@ -190,17 +190,31 @@ class Writer:
             if size > stream.to_send:
                 raise UsageError(f"The body is at least {size - stream.to_send} bytes longer than its head announced.")
             stream.to_send -= size
-        if size > self._send_window or size > stream.send_window or size > self.peer.frame_bytes or stream.parked:
+        if size > self._send_window or size > stream.send_window or stream.parked:
             self._park(stream, data)
             return
-        out = self._out
         self._send_window -= size
         stream.send_window -= size
+        if size > self.peer.frame_bytes:
+            self._write_frames(stream, memoryview(data))
+            return
+        out = self._out
         stream.tail = len(out)
         stream.batch = self._batch
         out.append(HEADER.pack(size >> 8, size & 0xFF, DATA, 0, stream.id))
         out.append(data)
         self._sent_data()
+
+    def _write_frames(self, stream: Stream, data: memoryview) -> None:
+        """Write data that the windows allow, in as few frames as the peer takes."""
+        out, largest = self._out, self.peer.frame_bytes
+        for at in range(0, len(data), largest):
+            piece = data[at : at + largest]
+            stream.tail = len(out)
+            out.append(frames.header(DATA, 0, stream.id, len(piece)))
+            out.append(piece)
+            self._sent_data()
+        stream.batch = self._batch
 
     def _sent_data(self) -> None:
         """Take note of a DATA frame."""

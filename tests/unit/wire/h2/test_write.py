@@ -5,7 +5,7 @@ import pytest
 from midstream.errors import UsageError
 from midstream.wire.events import END, Data, PeerError, RequestHead, Reset, ResponseHead, Trailers
 from midstream.wire.h2 import frame as frames
-from midstream.wire.h2.errors import CANCEL, INTERNAL_ERROR
+from midstream.wire.h2.errors import CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR
 from midstream.wire.h2.events import WRITABLE, Priority, PriorityUpdate
 from midstream.wire.h2.frame import END_HEADERS, END_STREAM
 from midstream.wire.h2.limits import DEFAULT_LIMITS
@@ -103,6 +103,29 @@ def test_h2_16_large_heads_are_split(client):
     remote = asked(client)
     remote.engine.send_whole(1, ok((b"x", value), size=0), b"")
     assert [each.flags for each in remote.hears()] == [END_STREAM, END_HEADERS]
+
+
+def test_data_beyond_the_largest_frame_is_split(client):
+    remote = asked(client)
+    body = bytes(range(256)) * 160
+    remote.engine.send_whole(1, ok(size=40_960), body)
+    remote.engine.ping(bytes(8))  # what follows does not make the end a frame of its own
+    *_, first, second, third, ping = remote.hears()
+    assert [len(each.payload) for each in (first, second, third)] == [16_384, 16_384, 8_192]
+    assert [each.flags for each in (first, second, third)] == [0, 0, END_STREAM]
+    assert first.payload + second.payload + third.payload == body
+    assert ping.kind == frames.PING
+
+
+def test_each_frame_of_split_data_earns_window_updates(client):
+    remote = asked(client, [(INITIAL_WINDOW_SIZE, 1_000_000)], updates_per_second=1)
+    remote.says(*[frames.window_update(0, 100_000)] * 10)  # as many as come for nothing
+    remote.engine.send(1, ok())
+    remote.engine.send(1, Data(bytes(5 * 16_384)))
+    assert remote.says(*[frames.window_update(0, 1)] * 10) == []
+    assert remote.says(frames.window_update(0, 1)) == [
+        (0, ("FatalError", "too many WINDOW_UPDATE frames", ENHANCE_YOUR_CALM))
+    ]
 
 
 def test_h2_17_no_more_fields_than_the_peer_takes(client):
