@@ -1,7 +1,7 @@
 """TLS contexts of pyOpenSSL, for what those of the standard library cannot do: the twin of `contexts`.
 
-That is the choice of TLS 1.3 suites, and asking a client for a certificate without judging it. Records cost more than twice
-as much here, so a context of this kind is only made when an option needs it.
+That is the choice of TLS 1.3 suites, asking a client for a certificate without judging it, and DTLS. Records cost more than twice
+as much here, so a context of this kind is only made when it has to be.
 """
 
 import os
@@ -56,6 +56,8 @@ def context_towards_servers(terms: Terms, trust: Trust, identity: Identity | Non
     SSL._lib.SSL_CTX_set_post_handshake_auth(native, 1)  # type: ignore[attr-defined]  # noqa: SLF001 - no public way
     if terms.alpn:
         context.set_alpn_protos(list(terms.alpn))
+    if terms.is_dtls:
+        context.set_options(SSL.OP_NO_RENEGOTIATION)
     if trust.is_insecure:
         context.set_verify(SSL.VERIFY_NONE)
         context.set_options(SSL.OP_LEGACY_SERVER_CONNECT)
@@ -68,13 +70,13 @@ def context_towards_servers(terms: Terms, trust: Trust, identity: Identity | Non
 
 
 def _context(terms: Terms) -> SSL.Context:
-    context = SSL.Context(SSL.TLS_METHOD)
-    low, high = terms.version_range()
-    context.set_min_proto_version(max(low, SSL.TLS1_VERSION))
-    context.set_max_proto_version(max(high, 0))
+    context = SSL.Context(SSL.DTLS_METHOD if terms.is_dtls else SSL.TLS_METHOD)
+    low, high = terms.dtls_range() if terms.is_dtls else _tls_range(terms)
+    context.set_min_proto_version(low)
+    context.set_max_proto_version(high)
     try:
         context.set_cipher_list(terms.cipher_list.encode())
-        if terms.tls13_suites:
+        if terms.tls13_suites and not terms.is_dtls:
             context.set_tls13_ciphersuites(terms.tls13_suites.encode())
     except SSL.Error as error:
         raise OptionsError(
@@ -86,6 +88,11 @@ def _context(terms: Terms) -> SSL.Context:
         prepare_keylog(terms.keylog_file)
         context.set_keylog_callback(_keylog(terms.keylog_file))
     return context
+
+
+def _tls_range(terms: Terms) -> tuple[int, int]:
+    low, high = terms.version_range()
+    return max(low, SSL.TLS1_VERSION), max(high, 0)
 
 
 def _trust(context: SSL.Context, trust: Trust) -> None:

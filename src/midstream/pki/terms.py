@@ -12,6 +12,9 @@ import msgspec
 from midstream.errors import OptionsError
 
 VERSIONS: Final = ("UNBOUNDED", "SSL3", "TLS1", "TLS1_1", "TLS1_2", "TLS1_3")
+DTLS_1_0: Final = 0xFEFF
+DTLS_1_2: Final = 0xFEFD
+"""The versions of DTLS that OpenSSL speaks; there is no 1.1, and 1.2 is of the age of TLS 1.2 (RFC 6347 §1)."""
 CLIENT_CIPHERS: Final = (
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
@@ -51,6 +54,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     curve: str | None = None
     alpn: tuple[bytes, ...] = ()
     keylog_file: str | None = None
+    is_dtls: bool = False
 
     @property
     def is_old(self) -> bool:
@@ -107,6 +111,21 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
             )
         is_open = self.maximum == "UNBOUNDED"
         return usable[0], ssl.TLSVersion.MAXIMUM_SUPPORTED if is_open else usable[-1]
+
+    def dtls_range(self) -> tuple[int, int]:
+        """Translate the versions for DTLS: those before TLS 1.2 stand for DTLS 1.0.
+
+        Raises:
+            OptionsError: a name is unknown, or no version remains.
+
+        """
+        low, high = self._bounds()
+        if low > VERSIONS.index("TLS1_2"):
+            raise OptionsError(
+                f"tls_version_{self.side}_min: DTLS is spoken up to version 1.2, so {self.minimum} rules it out."
+            )
+        is_old = high < VERSIONS.index("TLS1_2")
+        return DTLS_1_0 if self.is_old else DTLS_1_2, DTLS_1_0 if is_old else DTLS_1_2
 
     def warnings(self) -> list[str]:
         """Say which versions were asked for in vain, and what weakens security."""

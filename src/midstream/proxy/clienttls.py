@@ -6,7 +6,7 @@ from midstream.flow import Cert, Client, Server
 from midstream.hooks.data import ClientHelloData
 from midstream.hooks.table import dispatch
 from midstream.pki.names import LeafNames
-from midstream.proxy.handshake import shake_with_client
+from midstream.proxy.handshake import StreamHandshake, shake_with_client
 from midstream.proxy.origin import ANY_HTTP, HTTP1, HTTP2
 from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.serverside import ServerSide
@@ -46,9 +46,14 @@ async def read_hello(session: Session, peer: Peer, reader: ByteReader, data: byt
 
 async def hear_hello(session: Session, side: ServerSide, server: Server, hello: ClientHello) -> ClientHelloData:
     """Take note of what a client has said, and let hooks decide what is to be done about it."""
-    client = side.client
+    side.sni = hello.sni
+    return await hear_client_hello(session, side.client, server, hello)
+
+
+async def hear_client_hello(session: Session, client: Client, server: Server, hello: ClientHello) -> ClientHelloData:
+    """Do so, whatever carries it."""
     client.tls = True
-    client.sni = side.sni = hello.sni
+    client.sni = hello.sni
     client.alpn_offers = hello.alpn
     client.cipher_list = cipher_names(hello.cipher_suites)
     heard = ClientHelloData(session.context(client, server), hello)
@@ -80,7 +85,7 @@ async def open_tls(
     endpoint = session.tls.client_endpoint(names, alpn=alpn, upstream_chain=chain)
     client.mitmcert = Cert(session.tls.store.leaf_for(names).certificate)
     try:
-        await shake_with_client(session, client, server, peer=peer, reader=reader, endpoint=endpoint)
+        await shake_with_client(session, client, server, StreamHandshake(session, peer, reader, endpoint))
     except PeerError as error:
         raise PeerError(f"{hostname}: {error.message}", error.reference) from error
 

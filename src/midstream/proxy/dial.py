@@ -11,7 +11,7 @@ from midstream.flow import Client, ConnectionState, Server
 from midstream.hooks.data import ServerConnectionHookData
 from midstream.hooks.table import dispatch
 from midstream.proxy.failure import ClientLeft, Failed
-from midstream.proxy.handshake import shake, shake_with_server
+from midstream.proxy.handshake import StreamHandshake, shake, shake_with_server
 from midstream.proxy.http1 import Http1Server
 from midstream.proxy.http2server import Http2Server
 from midstream.proxy.link import Link
@@ -92,7 +92,9 @@ async def secure_link(session: Session, link: Link, sni: str | None, alpn: tuple
     server.alpn_offers = alpn
     try:
         endpoint = session.tls.server_endpoint(server.address[0], sni=sni, alpn=alpn, port=server.address[1])
-        await shake_with_server(session, link.client, server, peer=link.peer, reader=link.reader, endpoint=endpoint)
+        await shake_with_server(
+            session, link.client, server, StreamHandshake(session, link.peer, link.reader, endpoint)
+        )
     except UsageError as error:
         link.peer.close()
         raise PeerError(str(error), status=502) from error

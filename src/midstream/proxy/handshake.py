@@ -1,4 +1,8 @@
-"""TLS handshakes on both legs: the endpoint's bytes, the hooks around them, and the facts that they establish."""
+"""TLS handshakes on both legs: the endpoint's bytes, the hooks around them, and the facts that they establish; in datagrams see `dtls`."""
+
+from typing import Protocol
+
+from OpenSSL import SSL
 
 from midstream.flow import Cert, Client, Connection, Server
 from midstream.hooks.data import TlsData
@@ -6,7 +10,7 @@ from midstream.hooks.table import Handlers, dispatch
 from midstream.proxy.peer import ByteReader, Peer
 from midstream.proxy.session import Session
 from midstream.wire.errors import PeerError
-from midstream.wire.tls.endpoint import TlsEndpoint
+from midstream.wire.tls.endpoint import Facts, TlsEndpoint
 from midstream.wire.tls.openssl import OpenSSLEndpoint
 
 
@@ -43,9 +47,46 @@ async def _read(peer: Peer, reader: ByteReader, endpoint: TlsEndpoint) -> bytes:
         raise
 
 
-async def shake_with_client(
-    session: Session, client: Client, server: Server, *, peer: Peer, reader: ByteReader, endpoint: TlsEndpoint
-) -> None:
+class Handshake(Protocol):
+    """A handshake that is about to be made, over a stream or in datagrams."""
+
+    @property
+    def is_dtls(self) -> bool: ...
+
+    def use(self, connection: SSL.Connection, *, server_side: bool) -> None:
+        """Make it with an addon's own OpenSSL connection."""
+
+    async def run(self) -> Facts:
+        """Make it, in the time there is.
+
+        Raises:
+            PeerError: It failed; the alert, if there is one to send, has been written.
+
+        """
+
+
+class StreamHandshake:
+    """TLS on a connection."""
+
+    is_dtls = False
+
+    def __init__(self, session: Session, peer: Peer, reader: ByteReader, endpoint: TlsEndpoint) -> None:
+        self._session = session
+        self._peer = peer
+        self._reader = reader
+        self._endpoint = endpoint
+
+    def use(self, connection: SSL.Connection, *, server_side: bool) -> None:
+        self._endpoint = OpenSSLEndpoint(connection, server_side=server_side)
+
+    async def run(self) -> Facts:
+        self._peer.within(self._session.settings.tls_handshake_timeout, "TLS handshake")
+        await shake(self._peer, self._reader, self._endpoint)
+        self._peer.within(0, "")
+        return self._endpoint
+
+
+async def shake_with_client(session: Session, client: Client, server: Server, handshake: Handshake) -> None:
     """Shake hands as the server that the client asked for.
 
     Raises:
@@ -53,23 +94,19 @@ async def shake_with_client(
 
     """
     hooks = session.hooks
-    data = TlsData(client, session.context(client, server))
-    endpoint = await _offered(hooks.tls_start_client, data, endpoint)
-    peer.within(session.settings.tls_handshake_timeout, "TLS handshake")
+    data = TlsData(client, session.context(client, server), is_dtls=handshake.is_dtls)
+    await _offer(hooks.tls_start_client, data, handshake)
     try:
-        await shake(peer, reader, endpoint)
+        facts = await handshake.run()
     except PeerError as error:
         client.error = error.message
         await dispatch(hooks.tls_failed_client, data)
         raise
-    peer.within(0, "")
-    _note(session, client, endpoint)
+    _note(session, client, facts)
     await dispatch(hooks.tls_established_client, data)
 
 
-async def shake_with_server(
-    session: Session, client: Client, server: Server, *, peer: Peer, reader: ByteReader, endpoint: TlsEndpoint
-) -> None:
+async def shake_with_server(session: Session, client: Client, server: Server, handshake: Handshake) -> None:
     """Shake hands as a client of `server`.
 
     Raises:
@@ -77,33 +114,30 @@ async def shake_with_server(
 
     """
     hooks = session.hooks
-    data = TlsData(server, session.context(client, server))
-    endpoint = await _offered(hooks.tls_start_server, data, endpoint)
-    peer.within(session.settings.tls_handshake_timeout, "TLS handshake")
+    data = TlsData(server, session.context(client, server), is_dtls=handshake.is_dtls)
+    await _offer(hooks.tls_start_server, data, handshake)
     try:
-        await shake(peer, reader, endpoint)
+        facts = await handshake.run()
     except PeerError as error:
         server.error = error.message
         await dispatch(hooks.tls_failed_server, data)
         error.status = 504 if error.status == 504 else 502
         raise
-    peer.within(0, "")
-    _note(session, server, endpoint)
+    _note(session, server, facts)
     await dispatch(hooks.tls_established_server, data)
 
 
-async def _offered(handlers: Handlers, data: TlsData, endpoint: TlsEndpoint) -> TlsEndpoint:
+async def _offer(handlers: Handlers, data: TlsData, handshake: Handshake) -> None:
     """Let addons bring their own OpenSSL connection."""
     if handlers:
         await dispatch(handlers, data)
         if data.ssl_conn is not None:
-            return OpenSSLEndpoint(data.ssl_conn, server_side=isinstance(data.conn, Client))
-    return endpoint
+            handshake.use(data.ssl_conn, server_side=isinstance(data.conn, Client))
 
 
-def _note(session: Session, connection: Connection, endpoint: TlsEndpoint) -> None:
+def _note(session: Session, connection: Connection, facts: Facts) -> None:
     connection.timestamp_tls_setup = session.time()
-    connection.tls_version = endpoint.version
-    connection.cipher = endpoint.cipher
-    connection.alpn = endpoint.alpn or b""
-    connection.certificate_list = [Cert(der) for der in endpoint.peer_chain]
+    connection.tls_version = facts.version
+    connection.cipher = facts.cipher
+    connection.alpn = facts.alpn or b""
+    connection.certificate_list = [Cert(der) for der in facts.peer_chain]

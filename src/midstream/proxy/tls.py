@@ -22,6 +22,7 @@ from midstream.pki.names import LeafNames, a_label, ip_address
 from midstream.pki.pem import CERTIFICATE_FAULTS, Identity, read_identity
 from midstream.pki.store import CertStore
 from midstream.pki.terms import Terms, Trust
+from midstream.wire.tls.datagrams import DtlsEndpoint
 from midstream.wire.tls.endpoint import StdlibEndpoint, TlsEndpoint
 from midstream.wire.tls.openssl import OpenSSLEndpoint
 
@@ -111,17 +112,18 @@ class TlsProfiles:
         `alpn` are the protocols we choose from, the preferred one first; `upstream_chain` are the certificates (DER)
         that the server showed, appended to ours if the options say so.
         """
-        leaf = self.store.leaf_for(names)
-        extra = tuple(upstream_chain) if self._options.add_upstream_certs_to_client_chain else ()
-        terms = self._client_terms(alpn)
-        key = _ClientKey(leaf, extra, terms, self._options.request_client_cert)
-        context = self._towards_clients.get(key)
-        if context is None:
-            context = _context_towards_clients(key)
-            self._towards_clients.put(key, context)
+        context = self._client_context(names, upstream_chain, self._client_terms(alpn))
         if isinstance(context, ssl.SSLContext):
             return StdlibEndpoint(context, server_side=True)
         return OpenSSLEndpoint.over(context, server_side=True)
+
+    def client_datagrams(
+        self, names: LeafNames, *, alpn: tuple[bytes, ...] = (), upstream_chain: Sequence[bytes] = ()
+    ) -> DtlsEndpoint:
+        """Make the endpoint that faces a client of DTLS; arguments as for `client_endpoint`."""
+        context = self._client_context(names, upstream_chain, self._client_terms(alpn, is_dtls=True))
+        assert isinstance(context, SSL.Context)
+        return DtlsEndpoint.over(context, server_side=True)
 
     def server_endpoint(
         self,
@@ -140,8 +142,16 @@ class TlsProfiles:
         """
         name = _dns_name(sni) or _expected_name(host)
         certificate = self._client_certificate(client_cert, name, host)
-        profile = self._server_profile(alpn, certificate, is_insecure)
+        profile = self._server_profile(self._server_terms(alpn), certificate, is_insecure)
         return profile.endpoint((host, port, name))
+
+    def server_datagrams(self, host: str, *, sni: str | None = None, alpn: tuple[bytes, ...] = ()) -> DtlsEndpoint:
+        """Make the endpoint that faces a server of DTLS; arguments as for `server_endpoint`. Sessions are not resumed."""
+        name = _dns_name(sni) or _expected_name(host)
+        certificate = self._client_certificate(None, name, host)
+        context = self._server_profile(self._server_terms(alpn, is_dtls=True), certificate, None).context
+        assert isinstance(context, SSL.Context)
+        return DtlsEndpoint.over(context, server_side=False, server_hostname=name)
 
     def remember_session(self, endpoint: TlsEndpoint) -> None:
         """Keep the session of a server's endpoint for the next one; call it when data came: tickets come with it."""
@@ -151,16 +161,23 @@ class TlsProfiles:
                 sessions, key = endpoint.origin
                 sessions.put(key, session)
 
-    def _server_profile(
-        self, alpn: tuple[bytes, ...], certificate: Identity | None, is_insecure: bool | None
-    ) -> "_ServerProfile":
+    def _client_context(self, names: LeafNames, upstream_chain: Sequence[bytes], terms: Terms) -> _Context:
+        leaf = self.store.leaf_for(names)
+        extra = tuple(upstream_chain) if self._options.add_upstream_certs_to_client_chain else ()
+        key = _ClientKey(leaf, extra, terms, self._options.request_client_cert)
+        context = self._towards_clients.get(key)
+        if context is None:
+            context = _context_towards_clients(key)
+            self._towards_clients.put(key, context)
+        return context
+
+    def _server_profile(self, terms: Terms, certificate: Identity | None, is_insecure: bool | None) -> "_ServerProfile":
         options = self._options
         trust = Trust(
             is_insecure=options.ssl_insecure if is_insecure is None else is_insecure,
             ca_file=options.ssl_verify_upstream_trusted_ca,
             ca_directory=options.ssl_verify_upstream_trusted_confdir,
         )
-        terms = self._server_terms(alpn)
         key = _ServerKey(terms, trust, certificate)
         profile = self._towards_servers.get(key)
         if profile is None:
@@ -182,7 +199,7 @@ class TlsProfiles:
             self._identities.put(key, identity)
         return identity
 
-    def _client_terms(self, alpn: tuple[bytes, ...]) -> Terms:
+    def _client_terms(self, alpn: tuple[bytes, ...], *, is_dtls: bool = False) -> Terms:
         options = self._options
         return Terms(
             side="client",
@@ -192,9 +209,10 @@ class TlsProfiles:
             curve=options.tls_ecdh_curve_client,
             alpn=alpn,
             keylog_file=self._keylog_file(),
+            is_dtls=is_dtls,
         )
 
-    def _server_terms(self, alpn: tuple[bytes, ...]) -> Terms:
+    def _server_terms(self, alpn: tuple[bytes, ...], *, is_dtls: bool = False) -> Terms:
         options = self._options
         return Terms(
             side="server",
@@ -204,6 +222,7 @@ class TlsProfiles:
             curve=options.tls_ecdh_curve_server,
             alpn=alpn,
             keylog_file=self._keylog_file(),
+            is_dtls=is_dtls,
         )
 
     def _keylog_file(self) -> str | None:
@@ -249,13 +268,13 @@ def _context_towards_clients(key: _ClientKey) -> _Context:
 
 def _context_with(key: _ClientKey, identity: Identity) -> _Context:
     """Use pyOpenSSL where the standard library cannot serve."""
-    if key.asks_certificate or key.terms.tls13_suites:
+    if key.asks_certificate or key.terms.tls13_suites or key.terms.is_dtls:
         return openssl_contexts.context_towards_clients(key.terms, identity, asks_certificate=key.asks_certificate)
     return contexts.context_towards_clients(key.terms, identity)
 
 
 def _context_towards_servers(key: _ServerKey) -> _Context:
-    if key.terms.tls13_suites:
+    if key.terms.tls13_suites or key.terms.is_dtls:
         return openssl_contexts.context_towards_servers(key.terms, key.trust, key.certificate)
     return contexts.context_towards_servers(key.terms, key.trust, key.certificate)
 

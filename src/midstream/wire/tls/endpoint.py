@@ -109,33 +109,77 @@ class TlsEndpoint(Protocol):
         ...
 
 
-class MemoryEndpoint:
-    """The states that all endpoints have in common, over anything that behaves as `ssl.SSLObject` and `ssl.MemoryBIO` do."""
+class Facts(Protocol):
+    """What is known of a TLS connection, over a stream or in datagrams, once it is established."""
 
-    __slots__ = (
-        "_has_answered",
-        "_incoming",
-        "_kept",
-        "_outgoing",
-        "_put",
-        "_ssl",
-        "_step",
-        "is_closed",
-        "is_established",
-        "server_side",
-    )
+    @property
+    def version(self) -> str: ...
+    @property
+    def cipher(self) -> str: ...
+    @property
+    def alpn(self) -> bytes | None: ...
+    @property
+    def peer_chain(self) -> list[bytes]: ...
+
+
+class Endpoint:
+    """The facts of an endpoint, over anything that tells them as `ssl.SSLObject` does."""
+
+    __slots__ = ("_ssl", "is_closed", "is_established", "server_side")
+
+    def __init__(self, tls: "TlsObject", *, server_side: bool) -> None:
+        self._ssl = tls
+        self.server_side = server_side
+        self.is_established = False
+        self.is_closed = False
+
+    @property
+    def version(self) -> str:
+        return (self._ssl.version() or "") if self.is_established else ""
+
+    @property
+    def cipher(self) -> str:
+        cipher = self._ssl.cipher() if self.is_established else None
+        return cipher[0] if cipher else ""
+
+    @property
+    def alpn(self) -> bytes | None:
+        name = self._ssl.selected_alpn_protocol()
+        return name.encode() if name else None
+
+    @property
+    def peer_chain(self) -> list[bytes]:
+        return _chain_of(self._ssl) if self.is_established else []
+
+    @property
+    def session(self) -> object | None:
+        return self._ssl.session
+
+    @property
+    def was_resumed(self) -> bool:
+        return bool(self._ssl.session_reused)
+
+    def _explained(self, error: ssl.SSLError) -> TlsError:
+        peer = "client" if self.server_side else "server"
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return refused_certificate(error.verify_message, peer)
+        reason = getattr(error, "reason", None) or str(error)  # unknown to Python's table where OpenSSL is newer
+        return explain(reason, peer, established=self.is_established)
+
+
+class MemoryEndpoint(Endpoint):
+    """The states that all endpoints on streams have in common, over anything that behaves as `ssl.SSLObject` and `ssl.MemoryBIO` do."""
+
+    __slots__ = ("_has_answered", "_incoming", "_kept", "_outgoing", "_put", "_step")
 
     def __init__(self, tls: "TlsObject", incoming: "Incoming", outgoing: "Outgoing", *, server_side: bool) -> None:
-        self._ssl = tls
+        super().__init__(tls, server_side=server_side)
         self._incoming = incoming
         self._outgoing = outgoing
         self._kept = bytearray()
         self._step: Callable[[Buffer], bytes] = self._first
         self._put: Callable[[Buffer], None] = self._keep
         self._has_answered = False
-        self.server_side = server_side
-        self.is_established = False
-        self.is_closed = False
 
     def start(self) -> bytes:
         if not self.server_side:
@@ -174,32 +218,6 @@ class MemoryEndpoint:
         if not self.is_established and not was_over:
             raise closed_in_handshake(server_side=self.server_side, has_answered=self._has_answered)
         return not (self.is_closed or was_over)
-
-    @property
-    def version(self) -> str:
-        return (self._ssl.version() or "") if self.is_established else ""
-
-    @property
-    def cipher(self) -> str:
-        cipher = self._ssl.cipher() if self.is_established else None
-        return cipher[0] if cipher else ""
-
-    @property
-    def alpn(self) -> bytes | None:
-        name = self._ssl.selected_alpn_protocol()
-        return name.encode() if name else None
-
-    @property
-    def peer_chain(self) -> list[bytes]:
-        return _chain_of(self._ssl) if self.is_established else []
-
-    @property
-    def session(self) -> object | None:
-        return self._ssl.session
-
-    @property
-    def was_resumed(self) -> bool:
-        return bool(self._ssl.session_reused)
 
     # The steps of receiving: first bytes → handshake → reading → silence.
 
@@ -280,12 +298,7 @@ class MemoryEndpoint:
 
     def _failure(self, error: ssl.SSLError, plain: bytes = b"") -> TlsError:
         self._end()
-        peer = "client" if self.server_side else "server"
-        if isinstance(error, ssl.SSLCertVerificationError):
-            failure = refused_certificate(error.verify_message, peer)
-        else:
-            reason = getattr(error, "reason", None) or str(error)  # unknown to Python's table where OpenSSL is newer
-            failure = explain(reason, peer, established=self.is_established)
+        failure = self._explained(error)
         failure.plain = plain
         return failure
 

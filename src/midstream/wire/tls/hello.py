@@ -1,7 +1,7 @@
 """The ClientHello, read before any TLS work begins: who is asked for, what the client can do, what it looks like.
 
 This is a reader for deciding and for showing, not a judge: whether the hello is acceptable TLS is OpenSSL's business.
-Only what cannot be taken apart unambiguously is refused. DTLS and SSLv2 hellos are not read.
+Only what cannot be taken apart unambiguously is refused. How a hello comes in datagrams, `dtls` knows. SSLv2 hellos are not read.
 """
 
 import re
@@ -28,7 +28,10 @@ EARLY_DATA: Final = 42
 SUPPORTED_VERSIONS: Final = 43
 ENCRYPTED_CLIENT_HELLO: Final = 0xFE0D
 
-_VERSION_CODES: Final = {0x0304: "13", 0x0303: "12", 0x0302: "11", 0x0301: "10", 0x0300: "s3", 0x0002: "s2"}
+_VERSION_CODES: Final = {
+    **{0x0304: "13", 0x0303: "12", 0x0302: "11", 0x0301: "10", 0x0300: "s3", 0x0002: "s2"},
+    **{0xFEFF: "d1", 0xFEFD: "d2", 0xFEFC: "d3"},
+}
 _NAME: Final = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*|[0-9A-Fa-f]*:[0-9A-Fa-f:.]{1,40}"
 )
@@ -38,9 +41,9 @@ class ClientHello(msgspec.Struct):
     """What a client says first. GREASE values (RFC 8701) are left out of the fields and fingerprints, but not of `raw`."""
 
     raw: bytes
-    """The handshake message, with its four bytes of header, put together from its records."""
+    """The handshake message, with its header of four bytes (twelve in DTLS), put together from its records."""
     legacy_version: int
-    """The version field, 0x0303 from TLS 1.2 on."""
+    """The version field, 0x0303 from TLS 1.2 on; in DTLS 0xfeff (1.0) or 0xfefd (from 1.2 on)."""
     random: bytes
     session_id: bytes
     cipher_suites: list[int]
@@ -58,6 +61,9 @@ class ClientHello(msgspec.Struct):
     has_ech: bool = False
     """Carries an encrypted hello, so that `sni` is the outer name; it may be a dummy, no one can tell."""
     has_early_data: bool = False
+    is_dtls: bool = False
+    cookie: bytes = b""
+    """What the client repeats to show that it gets what is sent to its address (DTLS only, RFC 6347 §4.2.1)."""
 
     @property
     def ja3(self) -> str:
@@ -73,16 +79,18 @@ class ClientHello(msgspec.Struct):
 
     @property
     def ja4(self) -> str:
-        """The JA4 fingerprint of a client over TCP."""
+        """The JA4 fingerprint of a client over TCP, or of one that speaks DTLS."""
         types = [kind for kind, _ in self.extensions if not is_grease(kind)]
-        version = _VERSION_CODES.get(max(self.versions, default=0), "00")
+        newest = min if self.is_dtls else max  # DTLS counts downwards
+        version = _VERSION_CODES.get(newest(self.versions, default=0), "00")
         name = "d" if SERVER_NAME in types else "i"
         counts = f"{min(len(self.cipher_suites), 99):02}{min(len(types), 99):02}"
         features = _hex_list(sorted(kind for kind in types if kind not in {SERVER_NAME, ALPN}))
         if self.signature_algorithms:
             features += "_" + _hex_list(self.signature_algorithms)
         ciphers = _hex_list(sorted(self.cipher_suites))
-        return f"t{version}{name}{counts}{_ja4_alpn(self.alpn)}_{_ja4_hash(ciphers)}_{_ja4_hash(features)}"
+        carrier = "d" if self.is_dtls else "t"
+        return f"{carrier}{version}{name}{counts}{_ja4_alpn(self.alpn)}_{_ja4_hash(ciphers)}_{_ja4_hash(features)}"
 
 
 def is_grease(value: int) -> bool:
@@ -103,19 +111,21 @@ def read_client_hello(data: bytes | bytearray) -> ClientHello | None:
     return None if raw is None else parse_client_hello(raw)
 
 
-def parse_client_hello(raw: bytes) -> ClientHello:
-    """Take apart a ClientHello handshake message that is there whole.
+def parse_client_hello(raw: bytes, *, is_dtls: bool = False) -> ClientHello:
+    """Take apart a ClientHello handshake message that is there whole, with its header.
 
     Raises:
         PeerError: It does not keep its own lengths, or repeats an extension.
 
     """
-    reader = _Reader(raw, 4)
+    reader = _Reader(raw, 12 if is_dtls else 4)
     version = reader.number(2)
     random = reader.take(32)
     session_id = reader.vector(1)
+    cookie = reader.vector(1) if is_dtls else b""
     ciphers = _without_grease(_numbers(reader.vector(2), 2))
     hello = ClientHello(raw, version, random, session_id, ciphers, reader.vector(1), [], versions=[version])
+    hello.is_dtls, hello.cookie = is_dtls, cookie
     if not reader.is_empty:
         hello.extensions = list(_extensions(reader.vector(2)))
         reader.finish()

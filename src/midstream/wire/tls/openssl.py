@@ -32,8 +32,8 @@ class OpenSSLEndpoint(MemoryEndpoint):
             connection.set_accept_state()
         else:
             connection.set_connect_state()
-        incoming = _Incoming(connection)
-        super().__init__(_Tls(connection, incoming), incoming, _Outgoing(connection), server_side=server_side)
+        incoming = Incoming(connection)
+        super().__init__(Dressed(connection, incoming), incoming, _Outgoing(connection), server_side=server_side)
         self.connection = connection
 
     @classmethod
@@ -53,7 +53,7 @@ class OpenSSLEndpoint(MemoryEndpoint):
         """
         connection = SSL.Connection(context, None)
         if server_hostname is not None:
-            _expect_name(connection, server_hostname)
+            expect_name(connection, server_hostname)
         if isinstance(session, SSL.Session):
             connection.set_session(session)
         elif session is not None:
@@ -61,7 +61,7 @@ class OpenSSLEndpoint(MemoryEndpoint):
         return cls(connection, server_side=server_side)
 
 
-def _expect_name(connection: SSL.Connection, name: str) -> None:
+def expect_name(connection: SSL.Connection, name: str) -> None:
     """Ask for a name, and make the verification expect it; pyOpenSSL itself has only the first."""
     try:
         address = ip_address(name).packed
@@ -89,7 +89,7 @@ _NO_PARTIAL_WILDCARDS: Final = 0x4
 """X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS: `w*.example.com` matches nothing, as in the standard library."""
 
 
-class _Incoming:
+class Incoming:
     """The buffer that the connection reads from; how full it is, only reading tells."""
 
     __slots__ = ("_connection", "pending")
@@ -135,12 +135,12 @@ class _Outgoing:
             return  # empty
 
 
-class _Tls:
+class Dressed:
     """A pyOpenSSL connection in the dress of `ssl.SSLObject`, exceptions included."""
 
     __slots__ = ("_connection", "_incoming")
 
-    def __init__(self, connection: SSL.Connection, incoming: _Incoming) -> None:
+    def __init__(self, connection: SSL.Connection, incoming: Incoming) -> None:
         self._connection = connection
         self._incoming = incoming
 
