@@ -18,15 +18,18 @@ DEFAULT_PORTS = {"regular": 8080, "upstream": 8080, "reverse": 8080, "transparen
 
 TARGET_SCHEMES: dict[str, dict[str, int | None]] = {
     "upstream": {"http": 80, "https": 443, "socks5": 1080},
-    "reverse": {"http": 80, "https": 443, "h2c": 80, "tcp": None, "tls": None, "udp": None, "dns": 53},
+    "reverse": {"http": 80, "https": 443, "h2c": 80, "tcp": None, "tls": None, "udp": None, "dtls": None, "dns": 53},
 }
 """The schemes that a mode's DATA may have with their default ports; None: the port must be given."""
+
+DATAGRAM_SCHEMES = frozenset({"udp", "dtls"})
+"""Targets that are sent datagrams, and nothing else."""
 
 OPEN_MODES = frozenset({"regular", "upstream", "socks5", "dns"})
 """Modes in which clients choose where to go, so that a stranger could use the proxy as his own."""
 
 _LATER = frozenset({"wireguard", "local", "tun"})
-_LATER_SCHEMES = frozenset({"http3", "quic", "dtls"})
+_LATER_SCHEMES = frozenset({"http3", "quic"})
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 ALL_INTERFACES = frozenset({"", "*"})
 """How people write every address of this machine."""
@@ -64,12 +67,12 @@ class ModeSpec(msgspec.Struct, frozen=True):
     @property
     def uses_tcp(self) -> bool:
         """It listens for connections."""
-        return self.scheme != "udp"
+        return self.scheme not in DATAGRAM_SCHEMES
 
     @property
     def uses_udp(self) -> bool:
         """It listens for datagrams."""
-        return self.is_dns or self.scheme == "udp"
+        return self.is_dns or self.scheme in DATAGRAM_SCHEMES
 
     @classmethod
     def parse(cls, text: str) -> "ModeSpec":

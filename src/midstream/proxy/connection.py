@@ -17,7 +17,7 @@ from midstream.options.modes import ModeSpec
 from midstream.proxy.clienttls import hear_hello, open_tls, read_hello
 from midstream.proxy.connect import ConnectExchange
 from midstream.proxy.exchange import Exchange
-from midstream.proxy.failure import ClientLeft
+from midstream.proxy.failure import ClientLeft, level_of
 from midstream.proxy.firstwords import FirstWords
 from midstream.proxy.forwarding import ForwardedExchange
 from midstream.proxy.greeting import believe_balancer, greet_socks, original_destination
@@ -40,7 +40,6 @@ from midstream.proxy.websocket import WebSocketRelay
 from midstream.wire.errors import PeerError
 from midstream.wire.events import RequestHead
 from midstream.wire.sniff import Kind
-from midstream.wire.tls.failure import TlsError
 
 NO_OTHER_PROTOCOLS = "this is not HTTP, and the option rawtcp is off"
 T = TypeVar("T")
@@ -117,7 +116,7 @@ class ClientConnection:
                 pass
         except PeerError as error:
             client.error = client.error or error.message
-            _log.log(_level_of(error), "%s: %s", self._name(), error)
+            _log.log(level_of(error), "%s: %s", self._name(), error)
         except UsageError as error:
             client.error = client.error or str(error)
             _log.error("%s: %s", self._name(), error)
@@ -364,9 +363,3 @@ class InnerConnection(ClientConnection):
 
     async def _greet(self) -> None:
         """Do nothing: the CONNECT has said where it leads."""
-
-
-def _level_of(error: PeerError) -> int:
-    """Return how loudly to tell: a client that does not trust us is something for the user to mend."""
-    cause = error.__cause__
-    return logging.WARNING if isinstance(cause, TlsError) and cause.suspects_certificate else logging.INFO

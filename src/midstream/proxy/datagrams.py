@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
@@ -54,6 +54,8 @@ class DatagramClient:
         """Nothing is under way, as far as anybody knows."""
         self.on_end: Callable[[], None] = lambda: None
         self.host = address[0]
+        self.reads: Callable[[bytes], None] = self.deliver
+        """What is done with a datagram of the client; what opens DTLS reads it first, and delivers what is inside."""
         self._port = port
         self._address = address
         self._waiting: deque[bytes] = deque()
@@ -71,9 +73,32 @@ class DatagramClient:
         self.touch()
         if self._allowance is not None:
             self._allowance += len(data) * self.session.settings.udp_amplification
+        self.reads(data)
+
+    def deliver(self, data: bytes) -> None:
+        """Have something wait for `next`, unless too much does already."""
         if len(self._waiting) < WAITING:
             self._waiting.append(data)
             self.wake()
+
+    def take(self) -> list[bytes]:
+        """Return all that waits."""
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        return waiting
+
+    def unread(self, data: Iterable[bytes]) -> None:
+        """Put back what was taken, in its order."""
+        self._waiting.extendleft(reversed(list(data)))
+
+    @property
+    def has_more(self) -> bool:
+        """Something waits."""
+        return bool(self._waiting)
+
+    def confirm(self) -> None:
+        """Take note that the address is not forged: it has answered what was sent to it."""
+        self._allowance = None
 
     async def next(self) -> bytes | None:
         """Return the next datagram of the client; None once it is over, or when somebody else has called `wake`."""
@@ -121,6 +146,11 @@ class DatagramClient:
             self._port.forget(self._address)
             self.on_end()
             self.wake()
+
+    def begin_anew(self, data: bytes) -> None:
+        """End, and be another client from this datagram on."""
+        self.end()
+        self._port.datagram_received(data, self._address)
 
     def stop(self) -> None:
         """Break off, at shutdown."""

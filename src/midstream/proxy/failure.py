@@ -1,8 +1,11 @@
 """How an exchange ends when it cannot be completed."""
 
+import logging
+
 from midstream.wire.errors import PeerError
 from midstream.wire.events import Event, Reset
 from midstream.wire.h2.errors import ENHANCE_YOUR_CALM, HTTP_1_1_REQUIRED, REFUSED_STREAM
+from midstream.wire.tls.failure import TlsError
 
 
 class Failed(BaseException):
@@ -39,6 +42,12 @@ class ClientLeft(BaseException):
         self.message = message
         self.code = code
         """The error code of HTTP/2 with which it left, if it said one."""
+
+
+def level_of(error: PeerError) -> int:
+    """Return how loudly to tell why a connection ended: a client that does not trust us is something for the user to mend."""
+    cause = error.__cause__
+    return logging.WARNING if isinstance(cause, TlsError) and cause.suspects_certificate else logging.INFO
 
 
 def client_failure(event: Event) -> Failed:

@@ -14,6 +14,7 @@ from midstream.errors import UsageError
 from midstream.flow.dnsrecord import prepare
 from midstream.options import Listener, ModeSpec
 from midstream.proxy.connection import ClientConnection
+from midstream.proxy.datagramlayers import relay_datagrams
 from midstream.proxy.datagrams import DatagramClient, DatagramPort
 from midstream.proxy.dns import answer_datagrams
 from midstream.proxy.dnsasker import Asker
@@ -22,7 +23,6 @@ from midstream.proxy.network import keep_alive
 from midstream.proxy.peer import Peer
 from midstream.proxy.pool import Pool
 from midstream.proxy.session import Session
-from midstream.proxy.udp import relay_datagrams
 
 BACKLOG = 4096
 DATAGRAM_BUFFER = 1 << 20

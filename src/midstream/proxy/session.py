@@ -1,6 +1,7 @@
 """What all connections of one engine share, passed along explicitly: there is no other shared state."""
 
 import ipaddress
+import os
 import socket
 from asyncio import DatagramProtocol
 from collections.abc import Awaitable, Callable, Sequence
@@ -104,6 +105,8 @@ class Session:
         self.policy = Policy(options)
         self.own_addresses: set[tuple[str, int]] = set()
         """Where the engine listens, so that it never proxies to itself."""
+        self.cookie_secret = os.urandom(32)
+        """By which cookies that clients of DTLS repeat are known to be ours."""
         self.chains: Lru[tuple[str, int, str | None, Via | None, tuple[bytes, ...]], Shown] = Lru(CHAINS)
         """What servers have shown, by address, server name, way, and what they were offered."""
         self._balancers = _networks(options.proxy_protocol)

@@ -29,6 +29,7 @@ from midstream.options import ModeSpec, Options
 from midstream.pki.authority import CertificateAuthority
 from midstream.pki.store import CertStore
 from midstream.proxy.connection import ClientConnection
+from midstream.proxy.datagramlayers import relay_datagrams
 from midstream.proxy.datagrams import DatagramClient, DatagramPort
 from midstream.proxy.dns import answer_datagrams
 from midstream.proxy.dnsasker import Asker
@@ -39,7 +40,6 @@ from midstream.proxy.pool import Pool
 from midstream.proxy.replays import Replays
 from midstream.proxy.session import Session
 from midstream.proxy.tls import TlsProfiles
-from midstream.proxy.udp import relay_datagrams
 from midstream.testing.transport import MemoryDatagrams, MemoryTransport
 
 T = TypeVar("T")

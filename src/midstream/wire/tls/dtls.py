@@ -104,7 +104,10 @@ def without_cookie(hello: ClientHello) -> bytes:
 
 
 class HelloReader:
-    """Puts one ClientHello together from fragments, which may come in any order, twice, and overlapping (RFC 6347 §4.2.3)."""
+    """Puts a ClientHello together from fragments, which may come in any order, twice, and overlapping (RFC 6347 §4.2.3).
+
+    A fragment of another hello begins anew: there is a second one, with the cookie.
+    """
 
     def __init__(self) -> None:
         self.sequence = 0
@@ -143,14 +146,13 @@ class HelloReader:
             raise PeerError("a fragment of the DTLS ClientHello does not keep its own lengths", "RFC 6347 §4.2.3")
         if length > MAX_HELLO:
             raise PeerError(f"the DTLS ClientHello has {length} bytes, more than {MAX_HELLO}", "RFC 6347 §4.2.2")
-        if not self._head:
+        if head != self._head:
             self._head = head
             self._body = bytearray(length)
             self._missing = [(0, length)]
-        if head == self._head:
-            self._body[start:end] = body[_MESSAGE_HEADER:]
-            self._missing = [rest for gap in self._missing for rest in _without(gap, start, end)]
-            self.sequence = found.sequence
+        self._body[start:end] = body[_MESSAGE_HEADER:]
+        self._missing = [rest for gap in self._missing for rest in _without(gap, start, end)]
+        self.sequence = found.sequence
         if len(self._missing) > MAX_GAPS:
             raise PeerError(f"the DTLS ClientHello has more than {MAX_GAPS} gaps", "RFC 6347 §4.2.3")
 

@@ -29,8 +29,15 @@ SUPPORTED_VERSIONS: Final = 43
 ENCRYPTED_CLIENT_HELLO: Final = 0xFE0D
 
 _VERSION_CODES: Final = {
-    **{0x0304: "13", 0x0303: "12", 0x0302: "11", 0x0301: "10", 0x0300: "s3", 0x0002: "s2"},
-    **{0xFEFF: "d1", 0xFEFD: "d2", 0xFEFC: "d3"},
+    0x0304: "13",
+    0x0303: "12",
+    0x0302: "11",
+    0x0301: "10",
+    0x0300: "s3",
+    0x0002: "s2",
+    0xFEFF: "d1",
+    0xFEFD: "d2",
+    0xFEFC: "d3",
 }
 _NAME: Final = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*|[0-9A-Fa-f]*:[0-9A-Fa-f:.]{1,40}"
