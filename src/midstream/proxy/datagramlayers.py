@@ -50,6 +50,8 @@ class _Layers:
         """The server speaks DTLS."""
         self._words = ClientWords(talker)
         self._must_see_server = False
+        self._is_awaited = False
+        """The client waits for an answer to its hello."""
 
     async def run(self) -> None:
         decision = self._session.policy.decide(self._names())
@@ -92,6 +94,7 @@ class _Layers:
 
     async def _carry(self, relay: Relay, hello: ClientHello | None, *, opens_dtls: bool) -> None:
         problem = ""
+        self._is_awaited = opens_dtls and hello is not None
         try:
             await relay.open()
             if opens_dtls:
@@ -104,6 +107,8 @@ class _Layers:
             problem = str(error)
             _log.error("%s: %s", self._name(), error)
         finally:
+            if self._is_awaited:
+                self._talker.send(alert(HANDSHAKE_FAILURE, self._words.sequence))
             relay.close()
         await relay.end(problem)
 
@@ -119,13 +124,8 @@ class _Layers:
     async def _shake_hands(self, relay: Relay, hello: ClientHello | None) -> None:
         """Open DTLS on both sides, as far as they speak it."""
         wants_chain = self._session.options.upstream_cert or self._must_see_server or hello is None
-        try:
-            if self._is_dtls and wants_chain:
-                await self._secure_server(relay)
-        except (PeerError, UsageError):
-            if hello is not None:
-                self._talker.send(alert(HANDSHAKE_FAILURE, self._words.sequence))
-            raise
+        if self._is_dtls and wants_chain:
+            await self._secure_server(relay)
         if hello is not None:
             await self._secure_client(relay, hello)
         if self._is_dtls and not wants_chain:
@@ -162,6 +162,7 @@ class _Layers:
         new_hello = NewHello(talker, hello)
 
         def begin(endpoint: DtlsEndpoint) -> None:
+            self._is_awaited = False
             talker.take()  # what has come meanwhile says the hello again
             talker.reads = lambda data: None if new_hello.is_in(data) else leg.received(data)
             endpoint.adopt(hello, self._words.sequence)
