@@ -30,7 +30,7 @@ def start_lines(options: Options, bound: Iterable[Bound]) -> list[str]:
 def describe(listener: Bound) -> str:
     """Say what listens where: `regular proxy at http://127.0.0.1:8080`."""
     spec = listener.spec
-    scheme = "" if spec.scheme in {"tcp", "tls", "udp", "dns"} else _SCHEMES[spec.name]
+    scheme = "" if spec.scheme in {"tcp", "tls", "udp", "dtls", "dns"} else _SCHEMES[spec.name]
     host, port = listener.address
     where = url(scheme, ("*" if host in WILDCARDS else host, port))
     if spec.address is None:

@@ -87,6 +87,10 @@ class DtlsLeg:
         except UsageError as error:
             _log.info("left out: %s", error)
             return False
+        except PeerError as error:
+            self.failure = error
+            self.on_end()
+            return False
         return all(self._write(datagram) is not False for datagram in datagrams) and bool(datagrams)
 
     def close(self) -> None:

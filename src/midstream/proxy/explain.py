@@ -2,6 +2,7 @@
 
 from midstream.errors import UsageError
 from midstream.options import ModeSpec, Options
+from midstream.options.modes import DATAGRAM_SCHEMES
 from midstream.proxy.policy import Action, Policy, authority_name
 from midstream.proxy.target import ascii_host
 from midstream.wire.errors import PeerError
@@ -32,8 +33,10 @@ def explain(options: Options, host: str, port: int) -> list[str]:
 
 
 def _explain_mode(options: Options, policy: Policy, spec: ModeSpec, name: str) -> list[str]:
-    if spec.uses_udp:
-        return _explain_datagrams(options, spec)
+    if spec.scheme in DATAGRAM_SCHEMES:
+        return _explain_datagrams(options, policy, spec)
+    if spec.is_dns:
+        return _explain_queries(options, spec)
     if spec.name == "reverse":
         assert spec.address is not None
         name = authority_name(*spec.address)
@@ -56,17 +59,36 @@ def _explain_mode(options: Options, policy: Policy, spec: ModeSpec, name: str) -
     if not decision.is_final and policy.needs_names:
         lines.append("the server name in TLS, the Host field and the address may yet match a list")
     if action is not Action.IGNORE and spec.scheme not in {"http", "tcp"}:
-        verified = "not verified (ssl_insecure)" if options.ssl_insecure else "verified"
-        lines.append(f"the server's certificate is {verified}")
+        lines.append(_verification(options))
     if action is Action.INTERCEPT:
         lines.append(_bodies(options))
     return lines
 
 
-def _explain_datagrams(options: Options, spec: ModeSpec) -> list[str]:
+def _explain_datagrams(options: Options, policy: Policy, spec: ModeSpec) -> list[str]:
+    assert spec.address is not None
+    name = authority_name(*spec.address)
+    lines = [f"every datagram is relayed to {spec.scheme}://{name}"]
+    decision = policy.decide([name])
+    if decision.action is Action.IGNORE:
+        lines.append(f"{_treatment(decision.action, options, spec)}: {decision.reason}")
+    elif spec.scheme == "dtls":
+        lines += ["clients may speak DTLS, which is opened, or send datagrams as they are", _verification(options)]
+    else:
+        lines.append("a client's DTLS is opened, and what is inside goes to the server as it is")
+    if not decision.is_final and policy.needs_names:
+        lines.append("the server name in DTLS may yet match a list")
+    return lines
+
+
+def _verification(options: Options) -> str:
+    verified = "not verified (ssl_insecure)" if options.ssl_insecure else "verified"
+    return f"the server's certificate is {verified}"
+
+
+def _explain_queries(options: Options, spec: ModeSpec) -> list[str]:
     if spec.address is not None:
-        what = "query is passed on" if spec.is_dns else "datagram is relayed"
-        return [f"every {what} to {spec.scheme}://{authority_name(*spec.address)}"]
+        return [f"every query is passed on to {spec.scheme}://{authority_name(*spec.address)}"]
     hosts = ["the hosts file is looked at first (dns_use_hosts_file)"] if options.dns_use_hosts_file else []
     servers = ", ".join(options.dns_name_servers)
     asked = f"{servers} (dns_name_servers)" if servers else "the system's name servers, or the system where it has none"

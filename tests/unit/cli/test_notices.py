@@ -18,6 +18,7 @@ class At:
         ("dns", ("127.0.0.1", 53), "dns proxy at 127.0.0.1:53"),
         ("reverse:dns://a", ("::1", 53), "reverse proxy at [::1]:53, for dns://a:53"),
         ("reverse:udp://a:9", ("", 9000), "reverse proxy at *:9000, for udp://a:9"),
+        ("reverse:dtls://a:9", ("::1", 9000), "reverse proxy at [::1]:9000, for dtls://a:9"),
         ("transparent", ("", 8080), "transparent proxy at *:8080"),
         ("regular", ("0.0.0.0", 8080), "regular proxy at http://*:8080"),
         ("regular", ("::", 8080), "regular proxy at http://*:8080"),

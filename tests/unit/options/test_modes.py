@@ -117,6 +117,7 @@ def test_default_ports(name):
         ("dns", ("tcp", "udp"), 53),
         ("reverse:dns://192.0.2.53", ("tcp", "udp"), 53),
         ("reverse:udp://192.0.2.1:9", ("udp",), 8080),
+        ("reverse:dtls://192.0.2.1:9", ("udp",), 8080),
         ("reverse:tcp://192.0.2.1:9", ("tcp",), 8080),
         ("regular", ("tcp",), 8080),
     ],
@@ -130,8 +131,9 @@ def test_what_modes_listen_for(text, transports, port):
 
 def test_the_target_of_dns_has_a_default_port_and_that_of_udp_has_none():
     assert ModeSpec.parse("reverse:dns://ns.example").address == ("ns.example", 53)
-    with pytest.raises(OptionsError, match="scheme udp needs a port"):
-        ModeSpec.parse("reverse:udp://ns.example")
+    for scheme in ("udp", "dtls"):
+        with pytest.raises(OptionsError, match=f"scheme {scheme} needs a port"):
+            ModeSpec.parse(f"reverse:{scheme}://ns.example")
 
 
 def test_modes_of_different_transports_can_share_an_address():

@@ -129,7 +129,29 @@ def test_what_is_no_name_is_refused(host):
             ],
         ),
         ({"mode": ["reverse:dns://ns.test"]}, ["  every query is passed on to dns://ns.test:53"]),
-        ({"mode": ["reverse:udp://a.test:9"]}, ["  every datagram is relayed to udp://a.test:9"]),
+        (
+            {"mode": ["reverse:udp://a.test:9"]},
+            [
+                "  every datagram is relayed to udp://a.test:9",
+                "  a client's DTLS is opened, and what is inside goes to the server as it is",
+            ],
+        ),
+        (
+            {"mode": ["reverse:dtls://a.test:9"], "tcp_hosts": ["x"]},
+            [
+                "  every datagram is relayed to dtls://a.test:9",
+                "  clients may speak DTLS, which is opened, or send datagrams as they are",
+                "  the server's certificate is verified",
+                "  the server name in DTLS may yet match a list",
+            ],
+        ),
+        (
+            {"mode": ["reverse:dtls://a.test:9"], "ignore_hosts": [r"a\.test"]},
+            [
+                "  every datagram is relayed to dtls://a.test:9",
+                r"  relayed untouched, not decrypted, not recorded: ignore_hosts 'a\.test' matches a.test:9",
+            ],
+        ),
     ],
 )
 def test_datagrams_and_queries(options, expected):

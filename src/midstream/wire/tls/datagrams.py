@@ -135,12 +135,16 @@ class DtlsEndpoint(Endpoint):
 
         Raises:
             UsageError: It is longer than `MAX_MESSAGE`.
+            TlsError: The connection failed.
 
         """
         if len(message) > MAX_MESSAGE:
             raise UsageError(f"a message of {len(message)} bytes does not fit into DTLS, which takes {MAX_MESSAGE}")
         if message and self.is_established and not self._is_silent:
-            self._connection.send(message)
+            try:
+                self._ssl.write(message)
+            except ssl.SSLError as error:
+                raise self._failed(error) from error
         return self.take_output()
 
     def close(self) -> list[bytes]:
