@@ -4,7 +4,7 @@ import pytest
 
 from midstream.errors import OptionsError
 from midstream.pki import terms as module
-from midstream.pki.terms import CLIENT_CIPHERS, VERSIONS, Terms
+from midstream.pki.terms import CLIENT_CIPHERS, DTLS_1_0, DTLS_1_2, VERSIONS, Terms
 
 V = ssl.TLSVersion
 
@@ -37,6 +37,23 @@ class TestVersions:
     def test_crossed_bounds(self):
         with pytest.raises(OptionsError, match=r"tls_version_server_min \(TLS1_3\) is above"):
             Terms(side="server", minimum="TLS1_3", maximum="TLS1_2").version_range()
+
+    @pytest.mark.parametrize(
+        ("low", "high", "expected"),
+        [
+            ("TLS1_2", "UNBOUNDED", (DTLS_1_2, DTLS_1_2)),
+            ("TLS1_2", "TLS1_2", (DTLS_1_2, DTLS_1_2)),
+            ("UNBOUNDED", "UNBOUNDED", (DTLS_1_0, DTLS_1_2)),
+            ("SSL3", "TLS1_3", (DTLS_1_0, DTLS_1_2)),
+            ("TLS1", "TLS1_1", (DTLS_1_0, DTLS_1_0)),
+        ],
+    )
+    def test_names_in_dtls(self, low, high, expected):
+        assert Terms(side="client", minimum=low, maximum=high, is_dtls=True).dtls_range() == expected
+
+    def test_dtls_has_no_version_1_3(self):
+        with pytest.raises(OptionsError, match="tls_version_server_min: DTLS is spoken up to version 1.2, so TLS1_3"):
+            Terms(side="server", minimum="TLS1_3").dtls_range()
 
     def test_tls_17_versions_that_openssl_lacks_are_stepped_over(self, monkeypatch):
         built = tuple((name, code, name != "SSL3") for name, code, _ in module._STDLIB_VERSIONS)

@@ -11,6 +11,7 @@ from midstream.pki.leaf import LeafIssuer
 from midstream.pki.pem import to_der, to_pem
 from midstream.proxy import tls as module
 from midstream.proxy.tls import TlsProfiles, find_client_certificate
+from midstream.testing.dtls import DtlsPeer
 from midstream.wire.tls.endpoint import StdlibEndpoint
 from midstream.wire.tls.failure import TlsError
 from midstream.wire.tls.hello import read_client_hello
@@ -72,6 +73,47 @@ def connect(profiles, host="site.example", **arguments):
 
 def sni_of(endpoint):
     return read_client_hello(endpoint.start()).sni
+
+
+class Wires:
+    """Two ends of DTLS, and what is between them."""
+
+    def __init__(self, client, server):
+        up, down = [], []
+        self.client = DtlsPeer(_End(up, down), client)
+        self.server = DtlsPeer(_End(down, up), server)
+        self.client.shake(self.server)
+
+
+class _End:
+    def __init__(self, out, into):
+        self.sends = out.append
+        self._into = into
+
+    def received(self):
+        came, self._into[:] = list(self._into), []
+        return came
+
+
+class TestDatagrams:
+    def test_dtls_contexts_are_kept_apart_from_those_of_tls(self, profiles):
+        connect(profiles)
+        wires = Wires(profiles.server_datagrams("site.example"), profiles.client_datagrams(LeafNames("site.example")))
+        assert wires.client.endpoint.version == wires.server.endpoint.version == "DTLSv1.2"
+        again = profiles.client_datagrams(LeafNames("site.example"))
+        assert again._connection.get_context() is wires.server.endpoint._connection.get_context()
+
+    @pytest.mark.parametrize("host", ["site.example", "127.0.0.1", "::1", "bücher.example"])
+    def test_servers_have_to_prove_their_name(self, profiles, host):
+        wires = Wires(profiles.server_datagrams(host), profiles.client_datagrams(LeafNames(host)))
+        assert wires.client.endpoint.is_established
+        with pytest.raises(TlsError, match="does not verify"):
+            Wires(profiles.server_datagrams(host), profiles.client_datagrams(LeafNames("other.example")))
+
+    def test_protocols_are_agreed_on(self, profiles):
+        server = profiles.client_datagrams(LeafNames("a.example"), alpn=(b"two",))
+        wires = Wires(profiles.server_datagrams("a.example", alpn=(b"one", b"two")), server)
+        assert wires.client.endpoint.alpn == wires.server.endpoint.alpn == b"two"
 
 
 class TestNames:
