@@ -1,5 +1,6 @@
 """DTLS through the proxy, in memory: modes reverse:dtls and reverse:udp, hooks, certificates, cookies, and how it ends."""
 
+import gc
 import logging
 
 import pytest
@@ -528,6 +529,26 @@ def test_a_server_that_cannot_be_reached(play, watch):
     with pytest.raises(TlsError):
         client.shake()
     assert "Network is unreachable" in watch.flow.error.msg
+
+
+def connections():
+    """Count the connections that OpenSSL still knows of."""
+    return sum(isinstance(thing, SSL.Connection) for thing in gc.get_objects())
+
+
+def test_endpoints_are_freed_without_the_garbage_collector(play, origins):
+    scenario = play()
+    gc.collect()
+    before = connections()
+    gc.disable()
+    try:
+        client, server = both(scenario, origins)
+        assert connections() == before + 4
+        client.ends()
+        server.received()
+        assert connections() == before + 2
+    finally:
+        gc.enable()
 
 
 def test_a_failure_after_the_handshake_is_told(play, watch, origins):

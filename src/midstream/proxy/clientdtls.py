@@ -10,7 +10,7 @@ import logging
 from midstream.proxy.datagrams import DatagramClient
 from midstream.proxy.policy import authority_name
 from midstream.wire.errors import PeerError
-from midstream.wire.tls.dtls import HelloReader, begins_with_hello, first_record, hello_verify_request
+from midstream.wire.tls.dtls import HelloReader, begins_with_hello, first_record, hello_verify_request, without_cookie
 from midstream.wire.tls.hello import ClientHello
 
 MAX_PIECES = 64
@@ -83,8 +83,8 @@ class ClientWords:
 
 
 def cookie_for(talker: DatagramClient, hello: ClientHello) -> bytes:
-    """Return what a client at this address has to repeat."""
-    said = repr((talker.client.peername, hello.random, hello.session_id, hello.cipher_suites)).encode()
+    """Return what a client at this address has to repeat, with a hello that is otherwise the same."""
+    said = repr(talker.client.peername).encode() + without_cookie(hello)
     return hmac.digest(talker.session.cookie_secret, said, "sha256")[:COOKIE_SIZE]
 
 

@@ -32,7 +32,7 @@ class DtlsLeg:
         """`begin` begins the handshake; `write` sends a datagram, `deliver` takes a message."""
         self.deadline = NEVER
         self.failure: PeerError | None = None
-        self.on_end: Callable[[], None] = lambda: None
+        self.on_end: Callable[[], None] = _do_nothing
         """The peer has said goodbye, or its DTLS has failed."""
         self._session = session
         self._endpoint = endpoint
@@ -94,9 +94,11 @@ class DtlsLeg:
         return all(self._write(datagram) is not False for datagram in datagrams) and bool(datagrams)
 
     def close(self) -> None:
-        """Say goodbye."""
+        """Say goodbye, and hold on to nothing: a finished endpoint does not wait for the garbage collector."""
         for datagram in self._endpoint.close():
             self._write(datagram)
+        self.on_end = _do_nothing
+        self._begin = _begin_nothing
 
     def _do(self, act: Callable[[], list[bytes]]) -> None:
         """Have the endpoint do something, send what it says, and pass on what comes of it."""
@@ -129,3 +131,11 @@ class DtlsLeg:
     def _retransmit(self) -> list[bytes]:
         self._endpoint.retransmit()
         return []
+
+
+def _do_nothing() -> None:
+    """Take note of an end that is known."""
+
+
+def _begin_nothing(_endpoint: DtlsEndpoint) -> None:
+    """Begin where all is over."""

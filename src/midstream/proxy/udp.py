@@ -89,6 +89,9 @@ class Relay:
         for leg in self._legs:
             leg.close()
         self._talker.end()
+        self._talker.reads = self._receive = self._to_client = self._to_server = _lose
+        self._legs.clear()
+        self._server_leg = None
         if self._is_open:
             self._is_open = False
             self._link.close()
@@ -183,3 +186,7 @@ class Relay:
         self._kept_size += len(message.content)
         while self._kept_size > self._session.settings.body_memory and len(messages) > 1:
             self._kept_size -= len(messages.pop(0).content)
+
+
+def _lose(_data: bytes) -> None:
+    """Take what comes when all is over."""

@@ -52,7 +52,7 @@ class TestVersions:
         assert Terms(side="client", minimum=low, maximum=high, is_dtls=True).dtls_range() == expected
 
     def test_dtls_has_no_version_1_3(self):
-        with pytest.raises(OptionsError, match="tls_version_server_min: DTLS is spoken up to version 1.2, so TLS1_3"):
+        with pytest.raises(OptionsError, match=r"tls_version_server_min: DTLS is spoken up to version 1\.2, so TLS1_3"):
             Terms(side="server", minimum="TLS1_3").dtls_range()
 
     def test_tls_17_versions_that_openssl_lacks_are_stepped_over(self, monkeypatch):

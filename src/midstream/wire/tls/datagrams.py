@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 from OpenSSL import SSL
 
 from midstream.errors import UsageError
-from midstream.wire.tls.dtls import DATA, HANDSHAKE, HEADER, Record, record, records, without_cookie
+from midstream.wire.tls.dtls import DATA, HANDSHAKE, HEADER, Record, begins_with_hello, record, records, without_cookie
 from midstream.wire.tls.endpoint import RECORD_SIZE, Endpoint
 from midstream.wire.tls.failure import TlsError
 from midstream.wire.tls.hello import ClientHello
@@ -203,15 +203,19 @@ class DtlsEndpoint(Endpoint):
 
 
 def packed(found: Iterable[Record]) -> list[bytes]:
-    """Put records into datagrams: those of the handshake together as far as they fit, each message on its own."""
+    """Put records into datagrams: those of the handshake together as far as they fit, but each message and each hello on its own.
+
+    A server without memory looks at no more than the first record, and an old hello may be said again just before the one with the cookie.
+    """
     datagrams: list[bytes] = []
     has_room = False
     for each in found:
-        if has_room and each.kind != DATA and len(datagrams[-1]) + len(each.raw) <= MTU:
+        may_share = each.kind != DATA and not begins_with_hello(each.raw)
+        if has_room and may_share and len(datagrams[-1]) + len(each.raw) <= MTU:
             datagrams[-1] += each.raw
         else:
             datagrams.append(each.raw)
-        has_room = each.kind != DATA
+        has_room = may_share
     return datagrams
 
 

@@ -118,21 +118,22 @@ class HelloReader:
         self._missing: list[tuple[int, int]] = []
 
     def receive(self, datagram: bytes) -> ClientHello | None:
-        """Take a datagram, and return the hello once it is whole. What does not belong to it is left out.
+        """Take a datagram, and return the hello once it is whole; the last one, if a client says an older one again in the same datagram.
+
+        What does not belong to it is left out.
 
         Raises:
             PeerError: This is no hello, it cannot be taken apart, or it is longer than `MAX_HELLO`.
 
         """
+        whole = b""
         for found in records(datagram):
-            if found.kind != HANDSHAKE or found.epoch:
-                continue
-            self._take(found)
-            if self._head and not self._missing:
-                return parse_client_hello(self._whole(), is_dtls=True)
+            if found.kind == HANDSHAKE and found.epoch == 0:
+                self._take(found)
+                whole = whole if self._missing else self._whole()
         if not self._head:
             raise PeerError("expected a DTLS ClientHello", "RFC 6347 §4.2.2")
-        return None
+        return parse_client_hello(whole, is_dtls=True) if whole else None
 
     def _take(self, found: Record) -> None:
         """Take the fragment in a record."""

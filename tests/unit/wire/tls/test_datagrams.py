@@ -231,8 +231,9 @@ def test_numbers_of_records_go_on_from_the_hello(join):
 
 def test_records_are_packed():
     big, small, data = record(22, bytes(700), 1), record(22, bytes(100), 2), record(23, b"x", 3)
-    stream = big + small + big + data + data + small
-    assert packed(records_of(stream)) == [big + small, big, data, data, small]
+    hello = record(22, b"\1" + bytes(20), 4)
+    stream = big + small + big + data + data + small + hello + hello
+    assert packed(records_of(stream)) == [big + small, big, data, data, small, hello, hello]
 
 
 # Loss. OpenSSL says things again by its own clock, which no test can move: all losses wait for it together.

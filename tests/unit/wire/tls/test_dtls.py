@@ -101,6 +101,12 @@ def test_another_hello_begins_anew(hello):
     assert found.raw[4:6] == b"\0\1"
 
 
+def test_the_last_hello_in_a_datagram_counts(hello):
+    second = cut(hello, 1000, number=1)[0]
+    found, _ = read(hello + second)
+    assert found.raw[4:6] == b"\0\1"
+
+
 def test_other_records_are_left_out(hello):
     pieces = cut(hello, 90)
     strange = [record(21, b"\2\0", 9), HEAD[:3] + b"\0\1" + bytes(6) + b"\0\1\1"]
