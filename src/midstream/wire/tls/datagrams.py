@@ -166,6 +166,8 @@ class DtlsEndpoint(Endpoint):
         except ssl.SSLWantReadError:
             return
         except ssl.SSLError as error:
+            if _is_just_empty(error):
+                return
             raise self._failed(error) from error
         self.is_established = True
 
@@ -179,7 +181,8 @@ class DtlsEndpoint(Endpoint):
         except ssl.SSLZeroReturnError:
             self.is_closed = True
         except ssl.SSLError as error:
-            raise self._failed(error) from error
+            if not _is_just_empty(error):
+                raise self._failed(error) from error
 
     def _failed(self, error: ssl.SSLError) -> TlsError:
         self._is_silent = True
@@ -200,6 +203,11 @@ class DtlsEndpoint(Endpoint):
             return each
         number = (each.sequence + self._offset) % (1 << 48)
         return Record(each.raw[:5] + number.to_bytes(6) + each.raw[11:])
+
+
+def _is_just_empty(error: ssl.SSLError) -> bool:
+    """Tell whether an older OpenSSL (3.4) takes it for an end that there is nothing left to read: datagrams have none."""
+    return isinstance(error.__cause__, SSL.SysCallError)
 
 
 def packed(found: Iterable[Record]) -> list[bytes]:
