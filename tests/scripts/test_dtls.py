@@ -323,6 +323,26 @@ def test_nobody_is_spoken_to_before_the_cookie_is_repeated(play, watch):
     assert scenario.dialled == []
 
 
+def test_what_is_no_hello_does_not_answer_the_question(play):
+    scenario = play()
+    client = scenario.datagram_client()
+    peer = dtls_client(scenario, client, NAME)
+    peer.turn()
+    client.sends(b"junk")
+    client.sends(b"\x16\xfe\xfd" + bytes(8) + b"\0\x0d\1" + bytes(12))
+    assert scenario.dialled == []
+    peer.shake()
+    assert len(scenario.dialled) == 1
+
+
+def test_a_client_that_never_says_the_rest_of_its_hello(play, watch):
+    scenario = play()
+    first = pieces(HelloKeeper(scenario).hello(NAME), 90)[0]
+    scenario.datagram_client().sends(first)
+    scenario.advance(61)
+    assert watch.hooks == ["client_connected", "client_disconnected"]
+
+
 def test_a_cookie_of_another_address_is_worth_nothing(play):
     scenario = play()
     client, other = scenario.datagram_client(), scenario.datagram_client(("127.0.0.1", 9))

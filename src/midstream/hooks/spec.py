@@ -139,8 +139,12 @@ HOOKS: tuple[Hook, ...] = (
         "UDP",
         ("udp_start", UDP, "A client's first datagram came."),
         ("udp_message", UDP, "A datagram came: the last of `flow.messages`; empty its content to drop it."),
-        ("udp_end", UDP, "Nothing has come for a while."),
-        ("udp_error", UDP, "The server cannot be reached: `flow.error`. Either this or `udp_end` fires."),
+        ("udp_end", UDP, "Nothing has come for a while, or one side has said goodbye in DTLS."),
+        (
+            "udp_error",
+            UDP,
+            "The server cannot be reached, or DTLS failed: `flow.error`. Either this or `udp_end` fires.",
+        ),
     ),
     *_group(
         "DNS",

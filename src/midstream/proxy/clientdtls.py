@@ -64,7 +64,7 @@ class ClientWords:
                 data = await talker.next()
                 if data is None:
                     return None
-                again = self._attempt(data)
+                again = self.attempt(data)
             hello = again
         talker.confirm()
         return hello
@@ -74,7 +74,8 @@ class ClientWords:
         self.sequence = self._reader.sequence
         return hello
 
-    def _attempt(self, data: bytes) -> ClientHello | None:
+    def attempt(self, data: bytes) -> ClientHello | None:
+        """Take a datagram that may be no hello, and return the hello once it is whole."""
         try:
             return self._read(data)
         except PeerError as error:
@@ -107,7 +108,7 @@ class NewHello:
         if not begins_with_hello(datagram):
             return False
         words = ClientWords(self._talker)
-        hello = words._attempt(datagram)  # noqa: SLF001 - the same module
+        hello = words.attempt(datagram)
         if hello is None or hello.random == self._random:
             return False
         if has_our_cookie(self._talker, hello):

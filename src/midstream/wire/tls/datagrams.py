@@ -24,7 +24,6 @@ MTU: Final = 1200
 """The most bytes of a datagram with handshake messages: what passes nearly everywhere without being cut on the way."""
 MAX_MESSAGE: Final = RECORD_SIZE
 """The longest message: DTLS cannot cut one up."""
-_READ_SIZE: Final = 65536
 
 
 class DtlsEndpoint(Endpoint):
@@ -175,7 +174,7 @@ class DtlsEndpoint(Endpoint):
         """Read until nothing is left: a record may set others free that had come too early."""
         try:
             while True:
-                messages.append(self._ssl.read(_READ_SIZE))
+                messages.append(self._ssl.read(RECORD_SIZE))
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:
@@ -192,10 +191,11 @@ class DtlsEndpoint(Endpoint):
         """Return all that OpenSSL has written."""
         pieces: list[bytes] = []
         try:
-            while True:
-                pieces.append(self._connection.bio_read(_READ_SIZE))
+            while not pieces or len(pieces[-1]) == RECORD_SIZE:
+                pieces.append(self._connection.bio_read(RECORD_SIZE))
         except SSL.Error:
-            return b"".join(pieces)  # it is empty
+            pass  # it is empty
+        return b"".join(pieces)
 
     def _renumbered(self, each: Record) -> Record:
         """Move the number of a record in the clear: nothing protects it, and only the wire knows what it has to be."""
