@@ -2,12 +2,10 @@
 
 An input is a hello as the proxy reads it, in one datagram; then it is the second one, with the cookie, for an endpoint to begin with. With
 atheris installed it is the guide: `python fuzz/fuzz_dtls.py [libFuzzer's arguments]`. Without it hellos are damaged at random:
-`python fuzz/fuzz_dtls.py [seed] [rounds]`.
+`python fuzz/fuzz_dtls.py [--seed N] [--rounds N]`.
 """
 
-import sys
-
-import damage
+import harness
 from OpenSSL import SSL
 
 from midstream.pki import CertificateAuthority, CertStore, LeafNames
@@ -62,4 +60,5 @@ def seeds() -> list[bytes]:
 
 
 if __name__ == "__main__":
-    damage.run(sys.argv, check, seeds, INTERESTING)
+    corpus = seeds()
+    harness.run(__doc__, check, lambda chance: harness.damaged(chance, corpus, INTERESTING))
