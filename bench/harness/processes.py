@@ -38,7 +38,12 @@ class Program:
         began = time.perf_counter()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(  # new session: its whole tree can be ended at once
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
             )
         try:
             self._wait_until_accepting(began + START_LIMIT)
