@@ -104,7 +104,8 @@ class LossyWire:
         with contextlib.suppress(OSError):
             while data := self._outside.recv(65536):
                 client = self._client
-                assert client is not None
+                if client is None:
+                    continue  # meant for whoever had this port before
                 self._pass(False, data, lambda each: self._inside.sendto(each, client))  # noqa: B023 - called at once
 
     def _pass(self, to_server: bool, data: bytes, send: Callable[[bytes], object]) -> None:
