@@ -6,13 +6,14 @@ import logging
 import pytest
 from OpenSSL import SSL
 
-from midstream.addon import observe
 from midstream.flow import Cert
 from midstream.pki import LeafNames
 from midstream.testing import Scenario
 from midstream.testing.dtls import DtlsOrigins, dtls_client, dtls_context
 from midstream.wire.tls.dtls import begins_with_hello, records
 from midstream.wire.tls.failure import TlsError
+from scriptkit.leaving import left_no_datagrams
+from scriptkit.recorder import Recorder
 
 PUBLIC = ("8.8.8.8", 4000)
 NAME = "origin.example"
@@ -23,12 +24,8 @@ HOOKS = (
 )
 
 
-class Watch:
+class Watch(Recorder):
     """Records which hooks fired, and what they were given."""
-
-    def __init__(self):
-        self.hooks = []
-        self.data = {}
 
     @property
     def flow(self):
@@ -36,21 +33,9 @@ class Watch:
         return next((self.data[name] for name in names if name in self.data), None)
 
 
-def _recorder(hook):
-    def heard(self, data):
-        self.hooks.append(hook)
-        self.data[hook] = data
-
-    return observe(heard)
-
-
-for _hook in HOOKS.split():
-    setattr(Watch, _hook, _recorder(_hook))
-
-
 @pytest.fixture
 def watch():
-    return Watch()
+    return Watch(*HOOKS.split())
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +54,7 @@ def play(watch, origins):
 
     yield make
     for scenario in scenarios:
-        scenario.advance(100_000)
-        assert not scenario.port.clients
-        assert not scenario.session._steps
-        assert all(server.is_closed for server in scenario.datagram_servers)
-        assert len(scenario.session.deadlines) == 0
+        left_no_datagrams(scenario)
 
 
 def both(scenario, origins, *, name=NAME, alpn=(), server_alpn=(), context=None, **server):

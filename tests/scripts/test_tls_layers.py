@@ -7,13 +7,13 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from OpenSSL import SSL
 
-from midstream.addon import observe
 from midstream.flow import Cert
 from midstream.pki import LeafNames
 from midstream.testing.tls import TlsPeer, client_context, tls_client
 from midstream.wire.tls.endpoint import StdlibEndpoint
 from midstream.wire.tls.failure import TlsError
 from midstream.wire.tls.openssl import OpenSSLEndpoint
+from scriptkit.recorder import Recorder
 
 GET = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -23,29 +23,10 @@ HOOKS = (
 )
 
 
-class Tls:
-    """Records hooks of TLS and of TCP flows."""
-
-    def __init__(self):
-        self.hooks = []
-        self.data = {}
-
-
-def _recorder(hook):
-    def heard(self, data):
-        self.hooks.append(hook)
-        self.data[hook] = data
-
-    return observe(heard)
-
-
-for _hook in HOOKS.split():
-    setattr(Tls, _hook, _recorder(_hook))
-
-
 @pytest.fixture
 def tls():
-    return Tls()
+    """Record hooks of TLS and of TCP flows."""
+    return Recorder(*HOOKS.split())
 
 
 def tunnel(scenario, target=b"a.example:443", **client):

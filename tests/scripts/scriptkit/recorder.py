@@ -14,6 +14,8 @@ class Recorder:
         self.name = f"recorder of {hooks[0]}"
         self.hooks: list[str] = []
         self.flows: list[Any] = []
+        self.data: dict[str, Any] = {}
+        """What each hook was given last."""
         for hook in hooks:
             setattr(self, hook, self._listener(hook.removeprefix(but)))
 
@@ -26,6 +28,7 @@ class Recorder:
         @observe
         def heard(flow: Any) -> None:
             self.hooks.append(name)
+            self.data[name] = flow
             if all(flow is not known for known in self.flows):
                 self.flows.append(flow)
 
