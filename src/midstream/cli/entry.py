@@ -4,7 +4,7 @@ Exit codes: 0 all well, 1 the engine could not start, 2 the user asked for somet
 Subcommands are imported when they run, so that none pays for what another needs.
 """
 
-import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -53,8 +53,14 @@ class LazyGroup(click.Group):
 
 def _print_version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
     if is_asked:
-        click.echo(f"midstream {version('midstream')}, Python {sys.version.split()[0]}, {sys.platform}")
+        click.echo(f"midstream {version('midstream')}, {_build()}, Python {sys.version.split()[0]}, {sys.platform}")
         ctx.exit()
+
+
+def _build() -> str:
+    """Say which of the two builds this is: one module of the hot path stands for all."""
+    spec = importlib.util.find_spec("midstream.wire.events")
+    return "plain" if spec is None or str(spec.origin).endswith(".py") else "compiled"
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -30,8 +30,6 @@ class Exchange:
     flow: HTTPFlow
     _step: Step
     _target: Target
-    _secret_trailers: frozenset[tuple[bytes, bytes]] = frozenset()
-    """Trailer fields, of the message that is held back, that are to be in nobody's compression table."""
     _is_answered = False
     """The head of the final response has been sent."""
     _telling = 0
@@ -46,6 +44,8 @@ class Exchange:
         self._hooks = session.hooks
         self._around = around
         self._client = client
+        self._secret_trailers: frozenset[tuple[bytes, bytes]] = frozenset()
+        """Trailer fields, of the message that is held back, that are to be in nobody's compression table."""
 
     def step(self) -> Step:
         """Return the step that runs this exchange; the caller starts it."""

@@ -14,7 +14,9 @@ from midstream.proxy.failure import Failed, client_failure, server_failure
 from midstream.proxy.heads import request_head, response_head
 from midstream.proxy.messages import MessageBody, message_body
 from midstream.proxy.origin import Origin
-from midstream.proxy.streams import ServerStream, Stream
+from midstream.proxy.session import Session
+from midstream.proxy.streams import ClientStream, ServerStream, Stream
+from midstream.proxy.surroundings import Surroundings
 from midstream.proxy.target import named_host
 from midstream.proxy.upload import Upload
 from midstream.wire.events import Data, End, Event, RequestHead, Reset, ResponseHead
@@ -27,13 +29,16 @@ UNASKED = "the server switched to another protocol without having been asked"
 class ForwardedExchange(Exchange):
     """One request, and what its server answers."""
 
-    _server: ServerStream | None = None
     _upload: Upload | None = None
     """The request body, if it streams."""
     _conversation: Conversation | None = None
     """The messages inside the bodies, if hooks are told of them."""
     _may_switch = False
     """The request asks for another protocol."""
+
+    def __init__(self, session: Session, around: Surroundings, client: ClientStream, head: RequestHead) -> None:
+        super().__init__(session, around, client, head)
+        self._server: ServerStream | None = None
 
     async def _relay(self) -> None:
         flow, hooks = self.flow, self._hooks

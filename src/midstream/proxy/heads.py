@@ -135,7 +135,7 @@ def patched(block: bytes, came: Fields, pairs: Fields) -> bytes:
         return b""
     lines = block.split(b"\r\n")
     for index, (old, new) in enumerate(zip(came, pairs, strict=False)):
-        if old is not new:
+        if old != new:
             line, kinds = written_line(new)
             if kinds and (kinds != HOST or old[0].lower() != b"host"):
                 return b""

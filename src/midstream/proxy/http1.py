@@ -1,7 +1,7 @@
 """HTTP/1 connections as message streams: the client's, which begins exchanges, and the server's, which the pool keeps."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from midstream.flow import Server
 from midstream.flow import status as phrases
@@ -24,15 +24,16 @@ PIPELINE_BYTES = 65_536
 """Unparsed bytes of later requests that may wait before the client is paused (H1-42)."""
 ANSWER = "waiting for the response"
 _HEADS = frozenset((RequestHead, ResponseHead))
+E = TypeVar("E", ClientFacing, ServerFacing)
 
 
-class _Http1Stream:
+class _Http1Stream(Generic[E]):
     """What both sides do alike: writing the messages of the exchange under way."""
 
     id = 0
     """Streams of HTTP/1 have no numbers."""
     peer: Peer
-    _engine: ClientFacing | ServerFacing
+    _engine: E
 
     def send(self, *events: Event) -> None:
         for event in events:
@@ -49,7 +50,7 @@ class _Http1Stream:
         return self.peer.is_full
 
 
-class Http1Client(_Http1Stream):
+class Http1Client(_Http1Stream[ClientFacing]):
     """A client's HTTP/1 connection: one exchange at a time, pipelined requests in their order."""
 
     passes_codes = False
@@ -63,7 +64,7 @@ class Http1Client(_Http1Stream):
     ) -> None:
         self.peer = peer
         self.inbox = Inbox(peer)
-        self._engine: ClientFacing = ClientFacing(settings.limits, settings.profile)
+        self._engine = ClientFacing(settings.limits, settings.profile)
         self._settings = settings
         self._begin = begin
         self._on_over = on_over
@@ -251,7 +252,7 @@ class Keeper(Protocol):
     def forget(self, stream: "Http1Server") -> None: ...
 
 
-class Http1Server(_Http1Stream):
+class Http1Server(_Http1Stream[ServerFacing]):
     """A server's HTTP/1 connection: lent to one exchange at a time, kept by the pool in between."""
 
     def __init__(
@@ -266,7 +267,7 @@ class Http1Server(_Http1Stream):
         self.inbox = Inbox(peer)
         self.is_fresh = True
         self.is_idle = True
-        self._engine: ServerFacing = ServerFacing(settings.limits, settings.profile)
+        self._engine = ServerFacing(settings.limits, settings.profile)
         self._settings = settings
         self._deadlines = deadlines
         self._silence = settings.tcp_timeout or NEVER

@@ -7,7 +7,7 @@ own: its window is the bound.
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Final, Protocol
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from midstream.flow.http2 import Http2Facts
 from midstream.proxy.deadlines import NEVER
@@ -27,6 +27,9 @@ SIGN_OF_LIFE: Final = b"midstrm\0"
 _PLAIN: Final = 3
 """Events of a plain message: head, body, end."""
 _SIDE_EVENTS: Final = frozenset((type(WRITABLE), Priority, PriorityUpdate))
+E = TypeVar("E", ClientFacing, ServerFacing)
+S = TypeVar("S", bound="Http2Stream[Any]")
+C = TypeVar("C", bound="Http2Connection[Any, Any]")
 
 
 class Taker(Protocol):
@@ -44,7 +47,7 @@ class StreamInbox(Inbox):
 
     __slots__ = ("_stream",)
 
-    def __init__(self, stream: "Http2Stream") -> None:
+    def __init__(self, stream: "Http2Stream[Any]") -> None:
         super().__init__(stream)
         self._stream = stream
 
@@ -64,21 +67,21 @@ class StreamInbox(Inbox):
         return False
 
 
-class Http2Stream:
+class Http2Stream(Generic[C]):
     """What the streams of both sides do alike."""
 
-    connection: "Http2Connection"
+    connection: C
     id: int = 0
     """Its number on the connection; 0 before a request has been sent on it."""
-    deadline = NEVER
     broken = CANCEL
     """With which code a tunnel on the stream breaks off (RFC 9113 §8.5, RFC 8441 §5)."""
     _stage = ""
     _room: Signal[None] | None = None
-    _tunnel: Taker | None = None
 
-    def __init__(self, connection: "Http2Connection") -> None:
+    def __init__(self, connection: C) -> None:
         self.connection = connection
+        self.deadline = NEVER
+        self._tunnel: Taker | None = None
         self.inbox: Inbox = StreamInbox(self)
 
     def pause_reading(self) -> None:
@@ -147,16 +150,18 @@ class Http2Stream:
         self.connection.leave(self, code)
 
 
-class Http2Connection:
+class Http2Connection(Generic[E, S]):
     """An HTTP/2 connection to a client or to a server, on top of its peer."""
 
-    engine: ClientFacing | ServerFacing
+    engine: E
 
-    def __init__(self, session: Session, peer: Peer, engine: ClientFacing | ServerFacing, facts: Http2Facts) -> None:
+    def __init__(self, session: Session, peer: Peer, engine: E, facts: Http2Facts) -> None:
         self.session = session
         self.peer = peer
         self.engine = engine
         self.facts = facts
+        self.streams: dict[int, S] = {}
+        """The streams that exchanges or tunnels have, by id."""
         self._is_heard = False
         """Something has come since we last asked for a sign of life."""
         self.heard_at = session.deadlines.now
@@ -166,11 +171,6 @@ class Http2Connection:
         if session.settings.http2_timeline:
             engine.trace = Timeline(facts, session.settings.http2_timeline, session.time).add
         self.flush_later()
-
-    @property
-    def streams(self) -> "dict[int, Http2Stream]":
-        """The streams that exchanges or tunnels have, by id."""
-        raise NotImplementedError
 
     # What the peer calls.
 
@@ -249,7 +249,7 @@ class Http2Connection:
         if engine.has_output and not self._is_flushing:
             self.flush_later()
 
-    def leave(self, stream: Http2Stream, code: int | None) -> None:
+    def leave(self, stream: S, code: int | None) -> None:
         """Forget a stream whose exchange is over; it is reset if it is not over itself."""
         if self.streams.pop(stream.id, None) is not None:
             self.engine.abandon(stream.id, code)

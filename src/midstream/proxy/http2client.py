@@ -29,18 +29,20 @@ EARLY_PRIORITIES = 100
 _log = logging.getLogger("midstream.proxy")
 
 
-class Http2ClientStream(Http2Stream):
+class Http2ClientStream(Http2Stream["Http2Client"]):
     """One request of a client's, and its answer."""
 
-    connection: "Http2Client"
     step: Step | None = None
     passes_codes = True
     _is_request_read = False
     _is_connect = False
     """What follows the head is a tunnel's, and comes when it likes."""
-    _priority: Priority | PriorityUpdate | None = None
-    """The last that the client said about this stream, in frames."""
-    _prioritised: ServerStream | None = None
+
+    def __init__(self, connection: "Http2Client") -> None:
+        super().__init__(connection)
+        self._priority: Priority | PriorityUpdate | None = None
+        """The last that the client said about this stream, in frames."""
+        self._prioritised: ServerStream | None = None
 
     def begin(self, events: list[Event], start: Callable[[], Step]) -> None:
         """Begin the exchange of the request whose head is the first of `events`."""
@@ -169,10 +171,8 @@ class _Drain:
         pass
 
 
-class Http2Client(Http2Connection):
+class Http2Client(Http2Connection[ClientFacing, Http2ClientStream]):
     """A client's HTTP/2 connection."""
-
-    engine: ClientFacing
 
     def __init__(
         self,
@@ -185,7 +185,6 @@ class Http2Client(Http2Connection):
     ) -> None:
         settings = session.settings
         engine = ClientFacing(settings.http2_limits, settings.profile, has_extended_connect=True)
-        self._streams: dict[int, Http2ClientStream] = {}
         self._begin = begin
         self._on_introduced = on_introduced
         self._on_over = on_over
@@ -199,10 +198,6 @@ class Http2Client(Http2Connection):
             client.http2 = Http2Facts()
         super().__init__(session, peer, engine, client.http2)
         peer.within(settings.client_idle_timeout, "waiting for a request")
-
-    @property
-    def streams(self) -> dict[int, Http2ClientStream]:  # type: ignore[override] # which nobody writes to as the general one
-        return self._streams
 
     def send_whole(self, stream_id: int, head: ResponseHead, body: bytes) -> None:
         """Queue a response that is complete and has no trailers."""
@@ -221,7 +216,7 @@ class Http2Client(Http2Connection):
         self._settle()
 
     def _stream_events(self, stream_id: int, events: list[Event]) -> None:
-        stream = self._streams.get(stream_id)
+        stream = self.streams.get(stream_id)
         if stream is not None:
             stream.take(events)
             return
@@ -237,7 +232,7 @@ class Http2Client(Http2Connection):
             told = self.engine.fingerprint
             facts.introduce(str(told), told.settings)
             self._on_introduced(told)
-        stream = self._streams[stream_id] = Http2ClientStream(self)
+        stream = self.streams[stream_id] = Http2ClientStream(self)
         stream.id = stream_id
         early = self._early.pop(stream_id, None)
         if early is not None:
@@ -258,13 +253,13 @@ class Http2Client(Http2Connection):
         """Reset a stream whose exchange is over and whose response does not go."""
         _log.info("%s: stream %d is reset: %s", self._name, stream_id, what)
         self.send(stream_id, Reset("", CANCEL))
-        stream = self._streams.get(stream_id)
+        stream = self.streams.get(stream_id)
         if stream is not None:
             stream.over()
         self._settle()
 
     def _prioritised(self, stream_id: int, priority: Priority | PriorityUpdate) -> None:
-        stream = self._streams.get(stream_id)
+        stream = self.streams.get(stream_id)
         if stream is not None:
             stream.prioritise(priority)
         elif self.session.settings.http2_priority and len(self._early) < EARLY_PRIORITIES:
@@ -278,7 +273,7 @@ class Http2Client(Http2Connection):
             self.unsent.look()
         if self.is_over or self.peer.is_full:
             return
-        if self._streams or self.engine.open_streams:
+        if self.streams or self.engine.open_streams:
             self._await_life()
         elif self._is_retiring:
             self.close()

@@ -47,10 +47,8 @@ class SharedKeeper(Protocol):
         """Speak to this server in no other versions from now on."""
 
 
-class Http2ServerStream(Http2Stream):
+class Http2ServerStream(Http2Stream["Http2Server"]):
     """One request of ours, and its answer."""
-
-    connection: "Http2Server"
 
     def __init__(self, connection: "Http2Server") -> None:
         super().__init__(connection)
@@ -150,10 +148,8 @@ class Http2ServerStream(Http2Stream):
         return Detached(peer, rest)
 
 
-class Http2Server(Http2Connection):
+class Http2Server(Http2Connection[ServerFacing, Http2ServerStream]):
     """A server's HTTP/2 connection."""
-
-    engine: ServerFacing
 
     def __init__(
         self,
@@ -171,7 +167,6 @@ class Http2Server(Http2Connection):
         """Under which options it was made, as the pool counts."""
         self.is_fresh = True
         self.silence = settings.tcp_timeout or NEVER
-        self._streams: dict[int, Http2ServerStream] = {}
         self._keeper = keeper
         self._promised_slots = 0
         """Streams that have been handed out and are not open yet."""
@@ -186,10 +181,6 @@ class Http2Server(Http2Connection):
         server.http2 = Http2Facts()
         super().__init__(session, peer, ServerFacing(settings.http2_limits, settings.profile, like=like), server.http2)
         peer.within(settings.server_idle_timeout, "idle")
-
-    @property
-    def streams(self) -> dict[int, Http2ServerStream]:  # type: ignore[override] # which nobody writes to as the general one
-        return self._streams
 
     # What the pool asks.
 
@@ -254,7 +245,7 @@ class Http2Server(Http2Connection):
         stream_id = self.engine.open(head)
         self._promised_slots -= 1
         stream.opened(stream_id)
-        self._streams[stream_id] = stream
+        self.streams[stream_id] = stream
         self.flush_later()
 
     def _completed(self, head: RequestHead) -> RequestHead:
@@ -284,7 +275,7 @@ class Http2Server(Http2Connection):
         self._settle()
 
     def _stream_events(self, stream_id: int, events: list[Event]) -> None:
-        stream = self._streams.get(stream_id)
+        stream = self.streams.get(stream_id)
         if stream is None:
             return
         last = events[-1]
@@ -337,8 +328,8 @@ class Http2Server(Http2Connection):
     def _settle(self) -> None:
         if self._is_over:
             return
-        if self._streams or self._promised_slots:
-            if self._streams and not self.peer.is_full:
+        if self.streams or self._promised_slots:
+            if self.streams and not self.peer.is_full:
                 self._await_life()
         else:
             self.is_fresh = False

@@ -29,6 +29,8 @@ written to can say that it is full."""
 
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER: closing at once means RST."""
+ON_STREAM = "is_on_stream"
+"""The extra info of transports that are a stream of another connection."""
 READ_AHEAD = 262_144
 """Bytes that may wait for a reader before its peer is paused."""
 
@@ -238,8 +240,12 @@ class Peer(asyncio.Protocol):
         self.transport.close()
 
     def break_off(self) -> None:
-        """Close, and say that this is no orderly end where that can be said."""
-        self.close()
+        """Close, and say that this is no orderly end where that can be said: on a stream (RFC 9113 §8.5)."""
+        if self.transport.get_extra_info(ON_STREAM):
+            self.flush()
+            self.abort()
+        else:
+            self.close()
 
     def abort(self) -> None:
         """Close at once; what is buffered is lost."""

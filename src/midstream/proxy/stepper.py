@@ -89,9 +89,8 @@ class Step:
                 if self._error is None:
                     waitable = self._coroutine.send(None)
                 else:
-                    error, self._error = self._error, None
-                    waitable = self._coroutine.throw(error)
-                if self._error is None and waitable.park(self):  # type: ignore[redundant-expr] # thrown in while it ran
+                    waitable = self._coroutine.throw(self._take_error())
+                if self._error is None and waitable.park(self):  # else it was thrown in meanwhile
                     return
         except StopIteration:
             self._finish(None)
@@ -99,6 +98,11 @@ class Step:
             self._finish(error)
         finally:
             self._is_running = False
+
+    def _take_error(self) -> BaseException:
+        error, self._error = self._error, None
+        assert error is not None
+        return error
 
     def _finish(self, error: BaseException | None) -> None:
         self.is_done = True

@@ -7,10 +7,10 @@ the window opens again as it is taken. A `Peer` on it can do all that a peer on 
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from midstream.proxy.http2 import Http2Stream
-from midstream.proxy.peer import Peer
+from midstream.proxy.peer import ON_STREAM, Peer
 from midstream.proxy.session import Session
 from midstream.wire.errors import PeerError
 from midstream.wire.events import END, Data, End, Event, Reset
@@ -27,9 +27,9 @@ _LOST: Final = 3
 class StreamTransport(asyncio.Transport):
     """The bytes of one stream."""
 
-    def __init__(self, session: Session, stream: Http2Stream, peer: Peer, carrier: Peer) -> None:
+    def __init__(self, session: Session, stream: Http2Stream[Any], peer: Peer, carrier: Peer) -> None:
         addresses = {name: carrier.transport.get_extra_info(name) for name in ("peername", "sockname")}
-        super().__init__(addresses)
+        super().__init__({**addresses, ON_STREAM: True})
         self._session = session
         self._stream = stream
         self._peer = peer
@@ -133,17 +133,9 @@ class StreamTransport(asyncio.Transport):
         self._session.turns.add(self)
 
 
-class StreamPeer(Peer):
-    """A peer on a stream."""
-
-    def break_off(self) -> None:
-        self.flush()
-        self.abort()
-
-
-def tunnel_over(session: Session, stream: Http2Stream, name: str, carrier: Peer) -> tuple[Peer, bytes]:
+def tunnel_over(session: Session, stream: Http2Stream[Any], name: str, carrier: Peer) -> tuple[Peer, bytes]:
     """Return a peer on a stream, and the bytes that have come for it already; `carrier` is the peer that carries the stream."""
-    peer = StreamPeer(name, session.deadlines, session.turns)
+    peer = Peer(name, session.deadlines, session.turns)
     transport = StreamTransport(session, stream, peer, carrier)
     peer.connection_made(transport)
     waiting = stream.become(transport)

@@ -74,7 +74,7 @@ class _Engine(Reader):
 
     def next_message(self) -> list[Event]:
         """Start on the next exchange of this connection; return what has come of it already."""
-        if self._step is not self._rest:
+        if self._step is not self._resting:
             return []
         self._is_sent = False
         self._framing = None
@@ -131,7 +131,7 @@ class ClientFacing(_Engine):
         """True if this exchange is over, or none has begun, and another may follow."""
         if not self._keeps or self.close_after or (self._peer_is_done and not self._buffer):
             return False
-        if self._is_sent and self._step is self._rest:
+        if self._is_sent and self._step is self._resting:
             return True
         return self._step == self._head and not self._buffer and self._framing is None
 
@@ -155,7 +155,7 @@ class ClientFacing(_Engine):
         size = head.body_size
         if size == 0:
             events.append(END)
-            self._step = self._rest
+            self._step = self._resting
             return False
         if size is None:
             self._step = self._chunk_size
@@ -171,7 +171,7 @@ class ClientFacing(_Engine):
             raise UsageError("A second response was sent to one request.")
         if head.status < 200 and head.is_interim:
             return write_interim(head)
-        keeps = self._keeps and not self.close_after and self._step is not self._failed and self._method != b""
+        keeps = self._keeps and not self.close_after and self._step is not self._failing and self._method != b""
         wire, self._framing, self._keeps = write_response(head, self._method, is_modern=self._is_modern, keeps=keeps)
         return wire
 
@@ -184,15 +184,15 @@ class ServerFacing(_Engine):
     def __init__(self, limits: Limits = DEFAULT_LIMITS, profile: Profile = Profile.LENIENT) -> None:
         super().__init__(limits, profile)
         self._interims = 0
-        self._idle = self._idle  # type: ignore[method-assign] # as in `Reader`
-        self._step = self._idle
+        self._idling = self._idle  # bound once, as in `Reader`
+        self._step = self._idling
 
     @property
     def is_reusable(self) -> bool:
         """True if this exchange is over, or none has begun, and another request may be sent."""
         if not self._keeps or self.close_after or self._peer_is_done or self._buffer:
             return False
-        return (self._is_sent and self._step is self._rest) or self._step is self._idle
+        return (self._is_sent and self._step is self._resting) or self._step is self._idling
 
     @property
     def is_sent(self) -> bool:
@@ -200,10 +200,10 @@ class ServerFacing(_Engine):
         return self._is_sent
 
     def _start_over(self) -> None:
-        self._step = self._idle  # `_send_head` does the rest
+        self._step = self._idling  # `_send_head` does the rest
 
     def _place(self) -> str:
-        if self._step is self._idle:
+        if self._step is self._idling:
             return ""
         if self._step == self._head and not self.buffered:
             return "before it answered"
@@ -250,7 +250,7 @@ class ServerFacing(_Engine):
     def _send_head(self, head: RequestHead | ResponseHead) -> bytes:
         if not isinstance(head, RequestHead):
             raise UsageError("A server is sent requests, not responses.")
-        if self._step is not self._idle:
+        if self._step is not self._idling:
             raise UsageError("A request was sent before the exchange before it was over.")
         wire, self._framing, self._keeps = write_request(head, close=self.close_after)
         self._method = head.method

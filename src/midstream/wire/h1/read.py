@@ -53,7 +53,7 @@ class Reader:
         """That of the message before, if it was clean: peers repeat themselves."""
         self._peer_is_done = False
         # Bound once, so that `is` can tell whether they are the step: comparing bound methods costs three times as much.
-        self._rest, self._failed = self._rest, self._failed  # type: ignore[method-assign] # by themselves
+        self._resting, self._failing = self._rest, self._failed
         self._step = self._head
 
     @property
@@ -71,7 +71,7 @@ class Reader:
                 pass
         except PeerError as error:
             self._tolerance.take()
-            self._step = self._failed
+            self._step = self._failing
             self._failed(events)
             events.append(error)
         if self._at == len(self._buffer):
@@ -89,7 +89,7 @@ class Reader:
         """Hand out the bytes not parsed and retire; what follows is not HTTP."""
         rest = self._buffer[self._at :]
         self._buffer, self._at = b"", 0
-        self._step = self._failed
+        self._step = self._failing
         return rest
 
     def _start_over(self) -> None:
@@ -101,9 +101,9 @@ class Reader:
         step = self._step
         if step == self._until_close:
             self._finish(events)
-        elif step not in (self._rest, self._failed):
+        elif step not in (self._resting, self._failing):
             where = self._place()
-            self._step = self._failed
+            self._step = self._failing
             self._failed(events)
             if where:
                 events.append(Reset(f"the {self.side} closed the connection {where}"))
@@ -193,24 +193,27 @@ class Reader:
     # Bodies
 
     def _sized(self, events: list[Event]) -> bool:
-        buffer, at, left = self._buffer, self._at, self._left
-        size = len(buffer) - at
-        if not size:
-            return False
-        if size < left:
-            events.append(Data(buffer[at:]))
-            self._at = len(buffer)
-            self._left = left - size
-            return False
-        events.append(Data(buffer[at : at + left]))
-        self._at = at + left
-        return self._finish(events)
+        left = self._left
+        here = len(self._buffer) - self._at
+        if here >= left:
+            events.append(self._take(left))
+            return self._finish(events)
+        if here:
+            events.append(self._take(here))
+            self._left = left - here
+        return False
 
     def _until_close(self, events: list[Event]) -> bool:
-        if self._at < len(self._buffer):
-            events.append(Data(self._buffer[self._at :]))
-            self._at = len(self._buffer)
+        here = len(self._buffer) - self._at
+        if here:
+            events.append(self._take(here))
         return False
+
+    def _take(self, size: int) -> Data:
+        """Take a piece of body off the buffer; all of it at once is not copied."""
+        buffer, at = self._buffer, self._at
+        self._at = end = at + size
+        return Data(buffer if size == len(buffer) else buffer[at:end])
 
     def _chunk_size(self, events: list[Event]) -> bool:
         buffer = self._buffer
@@ -243,8 +246,8 @@ class Reader:
             raise PeerError(f"a chunk size line of more than {limit} bytes", "RFC 9112 §7.1.1")
         if end < 0:
             return None
-        line = buffer[at : end - 1]
-        match = _EXTENDED_CHUNK_LINE.fullmatch(line) if buffer[end - 1 : end] == b"\r" and end > at else None
+        has_cr = end > at and buffer[end - 1] == 0x0D
+        match = _EXTENDED_CHUNK_LINE.fullmatch(buffer, at, end - 1) if has_cr else None
         if match is None:
             raise PeerError(f"no chunk size in {shown(buffer[at:end])}", "RFC 9112 §7.1")
         size, blanks, extensions = match.groups()
@@ -254,18 +257,16 @@ class Reader:
         return int(size, 16), end + 1
 
     def _chunk(self, events: list[Event]) -> bool:
-        buffer, at, left = self._buffer, self._at, self._left
-        size = len(buffer) - at
-        if size < left:
-            if size:
-                events.append(Data(buffer[at:]))
-                self._at = len(buffer)
-                self._left = left - size
-            return False
-        events.append(Data(buffer[at : at + left]))
-        self._at = at + left
-        self._step = self._chunk_end
-        return True
+        left = self._left
+        here = len(self._buffer) - self._at
+        if here >= left:
+            events.append(self._take(left))
+            self._step = self._chunk_end
+            return True
+        if here:
+            events.append(self._take(here))
+            self._left = left - here
+        return False
 
     def _chunk_end(self, events: list[Event]) -> bool:  # noqa: ARG002 - a step
         found = self._buffer[self._at : self._at + 2]
@@ -298,7 +299,7 @@ class Reader:
 
     def _finish(self, events: list[Event]) -> bool:
         events.append(End(self._tolerance.take()) if self._tolerance.faults else END)
-        self._step = self._rest
+        self._step = self._resting
         return False
 
     # Where nothing is read

@@ -1,8 +1,5 @@
 """The frames that carry no message: settings, windows, resets, priorities, signs of life (RFC 9113 §6.3-§6.9)."""
 
-from collections.abc import Callable
-from typing import ClassVar, TypeAlias
-
 from midstream.wire.errors import Profile
 from midstream.wire.events import Reset
 from midstream.wire.h2 import frame as frames
@@ -49,12 +46,33 @@ class Controller(Writer):
         """The last stream of the peer's that we looked at."""
         return 0
 
+    def _control(self, kind: int, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:
+        match kind:
+            case frames.WINDOW_UPDATE:
+                self._window_update(stream_id, payload, events)
+            case frames.RST_STREAM:
+                self._rst_stream(stream_id, payload, events)
+            case frames.PING:
+                self._ping(flags, stream_id, payload, events)
+            case frames.SETTINGS:
+                self._settings(flags, stream_id, payload, events)
+            case frames.PRIORITY:
+                self._priority(stream_id, payload, events)
+            case frames.PRIORITY_UPDATE:
+                self._priority_update(stream_id, payload, events)
+            case frames.GOAWAY:
+                self._goaway(stream_id, payload, events)
+            case frames.CONTINUATION:
+                raise FatalError("CONTINUATION without a beginning", "RFC 9113 §6.10")
+            case _:
+                self._controls.spend(self._now)  # unknown, ALTSVC and ORIGIN: not for us (H2-20, H2-21)
+
     def _check_known(self, stream_id: int, name: str) -> None:
         """Refuse frames of streams that never were (RFC 9113 §5.1)."""
         if not stream_id & 1 or stream_id > self._highest:
             raise FatalError(f"{name} on stream {stream_id}, which is not open", "RFC 9113 §5.1")
 
-    def _priority(self, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:  # noqa: ARG002 - a handler
+    def _priority(self, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:
         self._controls.spend(self._now)
         if not stream_id:
             raise FatalError("PRIORITY on stream 0", "RFC 9113 §6.3")
@@ -69,14 +87,14 @@ class Controller(Writer):
             return
         events.append((stream_id, priority))
 
-    def _priority_update(self, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:  # noqa: ARG002 - a handler
+    def _priority_update(self, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:
         self._controls.spend(self._now)
         prioritised = frames.long(payload) & ID_MASK if len(payload) >= 4 else 0
         if stream_id or not prioritised:
             raise FatalError("a malformed PRIORITY_UPDATE", "RFC 9218 §7.1")
         events.append((prioritised, PriorityUpdate(payload[4:])))
 
-    def _rst_stream(self, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:  # noqa: ARG002 - a handler
+    def _rst_stream(self, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:
         if len(payload) != 4:
             raise FatalError("RST_STREAM of a wrong size", "RFC 9113 §6.4", FRAME_SIZE_ERROR)
         self._check_known(stream_id, "RST_STREAM")
@@ -129,7 +147,7 @@ class Controller(Writer):
         else:
             self._out.append(frames.frame(frames.PING, ACK, 0, payload))
 
-    def _goaway(self, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:  # noqa: ARG002 - a handler
+    def _goaway(self, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:
         if stream_id:
             raise FatalError("GOAWAY on a stream", "RFC 9113 §6.8")
         if len(payload) < 8:
@@ -142,7 +160,7 @@ class Controller(Writer):
     def _refuse_above(self, last: int, events: list[StreamEvent]) -> None:
         """Break off our streams above the last that the peer will look at."""
 
-    def _window_update(self, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:  # noqa: ARG002 - a handler
+    def _window_update(self, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:
         if len(payload) != 4:
             raise FatalError("WINDOW_UPDATE of a wrong size", "RFC 9113 §6.9", FRAME_SIZE_ERROR)
         self._updates.spend(self._now)
@@ -153,23 +171,6 @@ class Controller(Writer):
 
     def _sent_data(self) -> None:
         self._updates.earn(2)
-
-    def _lone_continuation(self, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:  # noqa: ARG002 - a handler
-        raise FatalError("CONTINUATION without a beginning", "RFC 9113 §6.10")
-
-    _handlers: ClassVar["dict[int, _Handle]"] = {
-        frames.PRIORITY: _priority,
-        frames.RST_STREAM: _rst_stream,
-        frames.SETTINGS: _settings,
-        frames.PING: _ping,
-        frames.GOAWAY: _goaway,
-        frames.WINDOW_UPDATE: _window_update,
-        frames.CONTINUATION: _lone_continuation,
-        frames.PRIORITY_UPDATE: _priority_update,
-    }
-
-
-_Handle: TypeAlias = Callable[[Controller, int, int, bytes, list[StreamEvent]], None]
 
 
 def read_priority(payload: bytes) -> Priority:

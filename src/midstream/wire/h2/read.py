@@ -192,14 +192,10 @@ class Reader(Controller):
             self._data(flags, stream_id, payload, events)
         elif kind == frames.HEADERS:
             self._headers(flags, stream_id, payload, events)
+        elif kind == frames.PUSH_PROMISE:
+            self._push_promise(flags, stream_id, payload)
         else:
-            handle = self._handlers.get(kind)
-            if handle is not None:
-                handle(self, flags, stream_id, payload, events)
-            elif kind == frames.PUSH_PROMISE:
-                self._push_promise(flags, stream_id, payload)
-            else:
-                self._controls.spend(self._now)  # unknown, ALTSVC and ORIGIN: not for us (H2-20, H2-21)
+            self._control(kind, flags, stream_id, payload, events)
 
     def _continuation(self, kind: int, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:
         partial = self._partial
