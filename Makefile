@@ -33,11 +33,11 @@ help: ## Show what there is to make.
 run: $(if $(filter yes,$(COMPILE)),$(COMPILED)/.ready,$(STAMP)) ## Run the proxy: make run ARGS="-p 9090".
 	@$(if $(filter yes,$(COMPILE)),$(WITH_COMPILED)) $(BIN)/midstream dump $(ARGS)
 
-test: $(STAMP) tools ## Run all tests, also against the compiled build; with ARGS, pytest on the source alone.
-	@$(PYTEST) $(ARGS)
+test: $(STAMP) tools ## Run all tests, on the source and on the compiled build; with ARGS, pytest on the source alone.
+	@$(PYTEST) $(or $(ARGS),--ignore=tests/live)
 	@$(if $(ARGS),,$(MAKE) --no-print-directory test-compiled)
 
-test-compiled: $(COMPILED)/.ready ## Run the tests that cross the hot path against the compiled build; ARGS go to pytest.
+test-compiled: $(COMPILED)/.ready ## Run scenarios, properties and live tests on the compiled build; ARGS go to pytest.
 	@$(WITH_COMPILED) $(BIN)/midstream --version | grep -q compiled || { \
 		echo "There is no compiled build to test: see above." >&2; exit 1; }
 	@$(WITH_COMPILED) $(PYTEST) $(or $(ARGS),tests/scripts tests/property tests/live)

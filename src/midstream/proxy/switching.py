@@ -18,10 +18,10 @@ class SwitchingExchange(ForwardedExchange):
     """A request after which both sides may go on in another protocol."""
 
     _may_switch = True
-    _opening: Opening | None = None
-    """What the request asks for, if that is a WebSocket connection."""
     _has_switched = False
     """Flow and connections are somebody else's now."""
+    _opening: Opening | None
+    """What the request that has been sent asks for, if that is a WebSocket connection."""
 
     def _origin(self, via: Via | None) -> Origin:
         target, head = self._target, self.head
@@ -29,8 +29,7 @@ class SwitchingExchange(ForwardedExchange):
         return self._around.origin(target.scheme, target.host, target.port, via, is_upgrade=is_upgrade)
 
     def _send_request(self, server: ServerStream, *, is_edited: bool) -> None:
-        if self.head.upgrade or self.head.protocol:
-            self._opening = self._offer()
+        self._opening = self._offer() if self.head.upgrade or self.head.protocol else None
         super()._send_request(server, is_edited=is_edited)
 
     def _offer(self) -> Opening | None:
