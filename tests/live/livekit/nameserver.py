@@ -46,6 +46,10 @@ class NameServer:
     _serves = _NAMES
 
     def __init__(self, directory: Path) -> None:
+        while not self._starts(directory):
+            pass  # somebody else was given the port meanwhile
+
+    def _starts(self, directory: Path) -> bool:
         self.port = _free_port()
         many = "\n".join(f"host-record=many.test,192.0.2.{number}" for number in range(100, 160))
         configuration = directory / "dnsmasq.conf"
@@ -53,9 +57,10 @@ class NameServer:
         self._process = subprocess.Popen(
             [need("dnsmasq", "dnsmasq-base"), "--keep-in-foreground", f"--conf-file={configuration}", "--user=root"],
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-        self._wait_until_ready()
+        return self._is_ready()
 
     @property
     def address(self) -> str:
@@ -63,15 +68,22 @@ class NameServer:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(TIME_LIMIT)
+        self._process.communicate(timeout=TIME_LIMIT)
 
-    def _wait_until_ready(self) -> None:
+    def _is_ready(self) -> bool:
+        """Wait for the first answer; False if the port was taken."""
         query = dns.message.make_query("www.test", "A")
         deadline = time.monotonic() + TIME_LIMIT
         while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                _, said = self._process.communicate()
+                if "in use" in said:
+                    return False
+                raise AssertionError(f"dnsmasq ended: {said}")
             with contextlib.suppress(OSError, dns.exception.DNSException):
                 dns.query.tcp(query, "127.0.0.1", 1, self.port)
-                return
+                return True
+        self.stop()
         raise AssertionError("dnsmasq does not answer")
 
 
