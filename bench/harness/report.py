@@ -12,9 +12,13 @@ _INTRODUCTION = """\
 Written by `make bench`; do not edit. Every figure of a table comes from the same run on the same machine: one nginx
 worker is the origin, wrk, h2load or curl is the load, and midstream, mitmdump, nginx `proxy_pass` and nghttpx do the
 same job in turns, where they can.
-The proxy under measurement has a CPU of its own; the origin and the load share the others. midstream runs as
-`midstream dump -q`, mitmdump with the very same flags. Only ratios within a table mean something: other machines give
-other absolute figures.
+The proxy under measurement has a CPU of its own; the origin and the load share the others. midstream is the compiled
+build and runs as `midstream dump -q`, mitmdump with the very same flags. Only ratios within a table mean something:
+other machines give other absolute figures.
+
+Latencies are taken at one connection, where one program works at a time, and with all of them on one CPU. With CPUs of
+their own a request through a proxy wakes a sleeping CPU four times, and one without a proxy never, so that what a proxy
+"adds" is mostly how long the machine takes to wake; the last column shows it.
 
 The answer is 1 KB with seven header fields, the request has ten. Clear text goes through a forward proxy; TLS on both
 sides goes through a reverse proxy, since load generators do not speak CONNECT. Large bodies are streamed by every

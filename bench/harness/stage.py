@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import certificates, nginx
@@ -39,6 +39,12 @@ class Stage:
     pace: Pace
     proxy_cpus: str
     load_cpus: str
+    origin_cpu: str
+    """One of those of the load: the origin is one process."""
+
+    def on_one_cpu(self) -> Stage:
+        """Return the same with proxy and load on the origin's CPU."""
+        return replace(self, proxy_cpus=self.origin_cpu, load_cpus=self.origin_cpu)
 
     @contextmanager
     def proxies(self, job: Job, result: Result) -> Iterator[dict[str, Program]]:
@@ -113,5 +119,6 @@ def open_stage(peers: list[Peer], pace: Pace) -> Iterator[Stage]:
         listen = nginx.Origin(free_port(), free_port(), free_port())
         made = certificates.make(directory)
         command = nginx.origin(directory, listen, made)
-        with Program(command, port=listen.http, cpus=load_cpus, log=directory / "origin.log"):
-            yield Stage(Site(directory, listen, made), peers, pace, proxy_cpus, load_cpus)
+        origin_cpu = load_cpus.split(",")[0]
+        with Program(command, port=listen.http, cpus=origin_cpu, log=directory / "origin.log"):
+            yield Stage(Site(directory, listen, made), peers, pace, proxy_cpus, load_cpus, origin_cpu)
