@@ -46,7 +46,7 @@ def test_the_list_of_commands_agrees_with_the_commands(commands):
 
 def test_version_and_help(capsys):
     assert call(["--version"]) == 0
-    assert re.match(r"midstream \d+\.\d+", capsys.readouterr().out)
+    assert re.match(r"midstream \d+\.\d+\.\d+, (plain|compiled), Python 3", capsys.readouterr().out)
     assert call(["-h"]) == 0
     output = capsys.readouterr().out
     assert all(re.search(rf"^  {name} ", output, re.MULTILINE) for name in COMMANDS)
