@@ -78,7 +78,7 @@ def _compiled(root: Path) -> Path:
     modules = sorted(str(path) for pattern in HOT for path in Path("src/midstream").glob(pattern))
     extensions = mypycify(
         ["--config-file=pyproject.toml", f"--cache-dir={build / 'types'}", *modules],
-        opt_level="1",  # runs as fast as 3 here, and compiles in half the time
+        opt_level="1",  # runs as fast as 2 here, and compiles in three quarters of the time
         debug_level="0",
         multi_file=True,
         target_dir=str(build / "c"),
