@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.builders.wheel import WheelBuilderConfig
+from mypyc.build import mypycify
+from setuptools import Distribution
+from setuptools.command.build_ext import build_ext
 
 HOT = (
     "wire/events.py",
@@ -47,7 +51,7 @@ HOT = (
 """What runs for each exchange, and whatever inherits from it: Python cannot inherit from compiled classes. Below src/midstream."""
 
 
-class CompiledWheel(BuildHookInterface):  # type: ignore[type-arg] # its settings are of no concern here
+class CompiledWheel(BuildHookInterface[WheelBuilderConfig]):
     """Adds the compiled modules to a wheel; HATCH_BUILD_HOOKS_ENABLE=1 has it do so."""
 
     PLUGIN_NAME = "custom"
@@ -66,11 +70,6 @@ class CompiledWheel(BuildHookInterface):  # type: ignore[type-arg] # its setting
 
 def _compiled(root: Path) -> Path:
     """Compile the hot path below `root`; return the folder that holds the extension modules, laid out as packages are."""
-    # Imported here, since only those who compile need them.
-    from mypyc.build import mypycify  # noqa: PLC0415
-    from setuptools import Distribution  # noqa: PLC0415
-    from setuptools.command.build_ext import build_ext  # noqa: PLC0415
-
     build = root / "build"
     made = build / "library"
     shutil.rmtree(made, ignore_errors=True)
@@ -83,21 +82,21 @@ def _compiled(root: Path) -> Path:
         multi_file=True,
         target_dir=str(build / "c"),
     )
-    command = build_ext(Distribution({"name": "midstream", "ext_modules": extensions}))
+    command = _OnAllCores(Distribution({"name": "midstream", "ext_modules": extensions}))
     command.build_lib, command.build_temp = str(made), str(build / "objects")
     command.ensure_finalized()
-    build_extensions = command.build_extensions
-
-    def on_all_cores() -> None:
-        command.compiler.compile = partial(_compile_at_once, command.compiler.compile)
-        build_extensions()
-
-    command.build_extensions = on_all_cores
     command.run()
     return made
 
 
+class _OnAllCores(build_ext):
+    """Compiles the sources of one library at once; setuptools can do so for several libraries only."""
+
+    def build_extensions(self) -> None:
+        self.compiler.compile = partial(_compile_at_once, self.compiler.compile)
+        super().build_extensions()
+
+
 def _compile_at_once(compile_these: Callable[..., list[str]], sources: list[str], **settings: Any) -> list[str]:
-    """Compile the sources of one library on all cores; setuptools can do so for several libraries only."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return [made for each in pool.map(lambda source: compile_these([source], **settings), sources) for made in each]

@@ -2,14 +2,17 @@
 
 import ast
 import builtins
-import runpy
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "midstream"
-HOT: tuple[str, ...] = runpy.run_path(str(ROOT / "hatch_build.py"))["HOT"]
+HOT = next(
+    ast.literal_eval(line.value)
+    for line in ast.parse((ROOT / "hatch_build.py").read_text()).body
+    if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "HOT"
+)
 COMPILED = {path for pattern in HOT for path in PACKAGE.glob(pattern)}
 
 

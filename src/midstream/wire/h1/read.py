@@ -193,20 +193,24 @@ class Reader:
     # Bodies
 
     def _sized(self, events: list[Event]) -> bool:
-        left = self._left
-        here = len(self._buffer) - self._at
-        if here >= left:
-            events.append(self._take(left))
-            return self._finish(events)
-        if here:
-            events.append(self._take(here))
-            self._left = left - here
-        return False
+        return self._take_left(events) and self._finish(events)
 
     def _until_close(self, events: list[Event]) -> bool:
         here = len(self._buffer) - self._at
         if here:
             events.append(self._take(here))
+        return False
+
+    def _take_left(self, events: list[Event]) -> bool:
+        """Take what is here of what is left to come; tell whether that is all."""
+        left = self._left
+        here = len(self._buffer) - self._at
+        if here >= left:
+            events.append(self._take(left))
+            return True
+        if here:
+            events.append(self._take(here))
+            self._left = left - here
         return False
 
     def _take(self, size: int) -> Data:
@@ -257,16 +261,10 @@ class Reader:
         return int(size, 16), end + 1
 
     def _chunk(self, events: list[Event]) -> bool:
-        left = self._left
-        here = len(self._buffer) - self._at
-        if here >= left:
-            events.append(self._take(left))
-            self._step = self._chunk_end
-            return True
-        if here:
-            events.append(self._take(here))
-            self._left = left - here
-        return False
+        if not self._take_left(events):
+            return False
+        self._step = self._chunk_end
+        return True
 
     def _chunk_end(self, events: list[Event]) -> bool:  # noqa: ARG002 - a step
         found = self._buffer[self._at : self._at + 2]
