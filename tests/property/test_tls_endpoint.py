@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from midstream.wire.tls import StdlibEndpoint, TlsError
+from midstream.wire.tls.endpoint import CIPHER_PORTION, RECORD_HEADER, RECORD_SIZE
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,21 @@ def test_data_arrives_in_any_pieces(contexts, messages, cuts):
     edges = [0, *sorted(cut % (len(wire) + 1) for cut in cuts), len(wire)]
     plain = b"".join(server.receive(wire[at:to]) for at, to in itertools.pairwise(edges))
     assert plain == b"".join(messages)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, RECORD_SIZE + 256), max_size=20), st.lists(st.integers(0, 400_000), max_size=8))
+def test_what_comes_is_cut_where_records_end(contexts, sizes, cuts):
+    endpoint = StdlibEndpoint(contexts[1], server_side=True)
+    records = [b"\x17\x03\x03" + size.to_bytes(2, "big") + bytes(size) for size in sizes]
+    ends = set(itertools.accumulate(map(len, records)))
+    wire = b"".join(records)
+    edges = [0, *sorted(cut % (len(wire) + 1) for cut in cuts), len(wire)]
+    for start, end in itertools.pairwise(edges):
+        portions = endpoint._cut(wire[start:end])
+        assert b"".join(portions) == wire[start:end]
+        assert set(itertools.accumulate(map(len, portions[:-1]), initial=start)) <= ends | {start}
+        assert max(map(len, portions)) < CIPHER_PORTION + RECORD_HEADER
 
 
 @settings(max_examples=40, deadline=None)

@@ -187,7 +187,9 @@ def test_a_client_whose_window_stays_shut_is_given_up(duet, tape, is_http1):
 def test_a_client_that_takes_its_time_gets_everything(duet, tape, is_http1, whole):
     """It is not the server who is slow, however long it is held."""
     times = TIMES | {"tcp_timeout": 20, "first_byte_timeout": 20}
-    both = duet(**TO_HTTP1 if is_http1 else {}, **times, addons=[tape], limits=Limits(stream_window=65_535))
+    both = duet(
+        **TO_HTTP1 if is_http1 else {}, **times, addons=[tape], limits=Limits(stream_window=65_535, window_growth=1)
+    )
     stream = both.client.asks("GET")
     both.client.hear()
     both.client.consumes = False

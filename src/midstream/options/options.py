@@ -286,7 +286,12 @@ class Http2Options(OptionStore):
     http2_stream_window: Size = option(
         1 << 20, "Bytes of one body that a peer may send before they have gone on.", metavar="SIZE"
     )
-    http2_connection_window: Size = option(8 << 20, "The same for all streams of a connection.", metavar="SIZE")
+    http2_window_growth: int = option(
+        4, "To how many times that it grows for a stream while its data goes on as fast as it comes.", lowest=1
+    )
+    http2_connection_window: Size = option(
+        16 << 20, "Bytes of all bodies of a connection that a peer may send before they have gone on.", metavar="SIZE"
+    )
     http2_max_frame_size: int = option(16384, "Largest frame that peers may send.", lowest=16384, highest=16777215)
     http2_table_size: Size = option(4 << 10, "Size of the header compression tables.", metavar="SIZE")
     http2_max_continuations: int = option(16, "CONTINUATION frames of one message head.", lowest=0)

@@ -6,12 +6,11 @@ own: its window is the bound.
 """
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from midstream.flow.http2 import Http2Facts
 from midstream.proxy.deadlines import NEVER
-from midstream.proxy.peer import TURN_BYTES, Peer
+from midstream.proxy.peer import Peer
 from midstream.proxy.session import Session
 from midstream.proxy.stepper import Signal
 from midstream.proxy.streams import Inbox
@@ -24,8 +23,8 @@ from midstream.wire.h2.events import WRITABLE, ConnectionEvent, GoAway, Pong, Pr
 
 SIGN_OF_LIFE: Final = b"midstrm\0"
 """What our pings carry."""
-_PLAIN: Final = 3
-"""Events of a plain message: head, body, end."""
+FLUSH_BYTES: Final = 262_144
+"""Body bytes that are written without waiting for the end of the turn. Each write wakes the other side, so not too few."""
 _SIDE_EVENTS: Final = frozenset((type(WRITABLE), Priority, PriorityUpdate))
 E = TypeVar("E", ClientFacing, ServerFacing)
 S = TypeVar("S", bound="Http2Stream[Any]")
@@ -196,7 +195,7 @@ class Http2Connection(Generic[E, S]):
                 event = events[at][1]
                 at += 1
             if batch:
-                self._stream_events(stream_id, joined(batch) if len(batch) > _PLAIN else batch)
+                self._stream_events(stream_id, batch)
         self.flush_later()
         self._settle()
 
@@ -232,7 +231,7 @@ class Http2Connection(Generic[E, S]):
         self.engine.send(stream_id, event)
         if type(event) is Data:
             self._queued += len(event.data)
-            if self._queued >= TURN_BYTES:
+            if self._queued >= FLUSH_BYTES:
                 self.flush()
                 return
         if not self._is_flushing:
@@ -345,12 +344,3 @@ class Http2Connection(Generic[E, S]):
         """Break off all streams."""
         for stream_id in list(self.streams):
             self._stream_events(stream_id, [Reset(message, code)])
-
-
-def joined(events: list[Event]) -> list[Event]:
-    """Make one piece of the pieces of body that came in a row: all that follows costs by the piece, and frames mean nothing."""
-    result: list[Event] = []
-    for kind, run in groupby(events, type):
-        alike = list(run)
-        result += [Data(b"".join([event.data for event in alike]))] if kind is Data else alike  # type: ignore[union-attr] # told by its type
-    return result

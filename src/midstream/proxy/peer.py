@@ -14,7 +14,7 @@ from midstream.proxy.deadlines import NEVER, Deadlines
 from midstream.proxy.stepper import Signal
 from midstream.proxy.turns import Turns
 from midstream.wire.errors import PeerError
-from midstream.wire.tls.endpoint import TlsEndpoint
+from midstream.wire.tls.endpoint import PORTION, Buffer, TlsEndpoint, portions
 from midstream.wire.tls.failure import TlsError
 
 CLOSING_SECONDS = 60.0
@@ -190,14 +190,18 @@ class Peer(asyncio.Protocol):
             self._write_through(data)
 
     def _write_through(self, data: bytes) -> None:
-        if self._endpoints:
-            try:
-                for endpoint in reversed(self._endpoints):
-                    data = endpoint.send(data)
-            except PeerError as error:
-                self._fail(error)
-                return
-        self.transport.write(data)
+        try:
+            if len(data) <= PORTION or not self._endpoints:
+                self.transport.write(self._encrypted(data))
+            else:  # one by one, so that what one leaves behind is still in the processor's cache for the next
+                self.transport.writelines([self._encrypted(portion) for portion in portions(data)])
+        except PeerError as error:
+            self._fail(error)
+
+    def _encrypted(self, data: Buffer) -> Buffer:
+        for endpoint in reversed(self._endpoints):
+            data = endpoint.send(data)
+        return data
 
     def write_eof(self) -> None:
         """Say that we send no more, and go on reading."""

@@ -102,6 +102,7 @@ def _http2_limits(options: Options) -> Http2Limits:
         frame_bytes=options.http2_max_frame_size,
         concurrent_streams=options.http2_max_streams,
         stream_window=options.http2_stream_window,
+        window_growth=options.http2_window_growth,
         connection_window=options.http2_connection_window,
         resets_per_second=options.http2_max_resets,
         controls_per_second=options.http2_max_control_frames,

@@ -8,7 +8,7 @@ import os
 import re
 import ssl
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 from cryptography import x509
@@ -23,7 +23,7 @@ from midstream.pki.pem import CERTIFICATE_FAULTS, Identity, read_identity
 from midstream.pki.store import CertStore
 from midstream.pki.terms import Terms, Trust
 from midstream.wire.tls.datagrams import DtlsEndpoint
-from midstream.wire.tls.endpoint import StdlibEndpoint, TlsEndpoint
+from midstream.wire.tls.endpoint import MemoryEndpoint, StdlibEndpoint, TlsEndpoint
 from midstream.wire.tls.openssl import OpenSSLEndpoint
 
 CLIENT_CONTEXTS = 500
@@ -155,11 +155,10 @@ class TlsProfiles:
 
     def remember_session(self, endpoint: TlsEndpoint) -> None:
         """Keep the session of a server's endpoint for the next one; call it when data came: tickets come with it."""
-        if isinstance(endpoint, _StdlibToServer | _OpenSSLToServer) and endpoint.is_established:
+        if isinstance(endpoint, MemoryEndpoint) and isinstance(endpoint.origin, _Origin) and endpoint.is_established:
             session = endpoint.session
             if _can_be_resumed(session, endpoint.version):
-                sessions, key = endpoint.origin
-                sessions.put(key, session)
+                endpoint.origin.sessions.put(endpoint.origin.key, session)
 
     def _client_context(self, names: LeafNames, upstream_chain: Sequence[bytes], terms: Terms) -> _Context:
         leaf = self.store.leaf_for(names)
@@ -279,6 +278,13 @@ def _context_towards_servers(key: _ServerKey) -> _Context:
     return contexts.context_towards_servers(key.terms, key.trust, key.certificate)
 
 
+class _Origin(NamedTuple):
+    """Where the session of an endpoint towards a server is kept."""
+
+    sessions: Lru[_SessionKey, object]
+    key: _SessionKey
+
+
 class _ServerProfile:
     """A context towards servers and the sessions that were made with it."""
 
@@ -288,30 +294,16 @@ class _ServerProfile:
         self.context = context
         self.sessions: Lru[_SessionKey, object] = Lru(SESSIONS)
 
-    def endpoint(self, key: _SessionKey) -> "_StdlibToServer | _OpenSSLToServer":
+    def endpoint(self, key: _SessionKey) -> MemoryEndpoint:
         session, name = self.sessions.get(key), key[2]
-        endpoint: _StdlibToServer | _OpenSSLToServer
+        endpoint: MemoryEndpoint
         if isinstance(self.context, ssl.SSLContext):
             assert session is None or isinstance(session, ssl.SSLSession)
-            endpoint = _StdlibToServer(self.context, server_side=False, server_hostname=name, session=session)
+            endpoint = StdlibEndpoint(self.context, server_side=False, server_hostname=name, session=session)
         else:
-            endpoint = _OpenSSLToServer.over(self.context, server_side=False, server_hostname=name, session=session)
-        endpoint.origin = (self.sessions, key)
+            endpoint = OpenSSLEndpoint.over(self.context, server_side=False, server_hostname=name, session=session)
+        endpoint.origin = _Origin(self.sessions, key)
         return endpoint
-
-
-class _StdlibToServer(StdlibEndpoint):
-    """An endpoint that knows where its session is kept."""
-
-    __slots__ = ("origin",)
-    origin: tuple[Lru[_SessionKey, object], _SessionKey]
-
-
-class _OpenSSLToServer(OpenSSLEndpoint):
-    """An endpoint that knows where its session is kept."""
-
-    __slots__ = ("origin",)
-    origin: tuple[Lru[_SessionKey, object], _SessionKey]
 
 
 def _can_be_resumed(session: object | None, version: str) -> bool:

@@ -9,6 +9,7 @@ from midstream.wire.h2.events import GoAway, Pong, Priority, PriorityUpdate, Set
 from midstream.wire.h2.frame import ACK, ID_MASK
 from midstream.wire.h2.limits import Limits
 from midstream.wire.h2.settings import DEFAULT_WINDOW, INITIAL_WINDOW_SIZE
+from midstream.wire.h2.window import ReceiveWindow
 from midstream.wire.h2.write import Writer
 from midstream.wire.tolerance import Tolerance
 
@@ -127,14 +128,15 @@ class Controller(Writer):
         self._out.append(frames.header(frames.SETTINGS, ACK, 0, 0))
         events.append((0, SettingsChanged(values)))
 
+    def _new_window(self) -> ReceiveWindow:
+        return ReceiveWindow(self._stream_window, self.limits.window_growth)
+
     def _narrow_windows(self) -> None:
         """The peer knows our SETTINGS now: windows below the default begin to count (RFC 9113 §6.9.2)."""
-        change = self._own_window - self._stream_window
-        if change:
+        if self._stream_window != self._own_window:
             self._stream_window = self._own_window
             for stream in self._streams.values():
-                stream.window.size = self._own_window
-                stream.window.left += change
+                stream.window.begin_with(self._own_window)
 
     def _ping(self, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:
         if stream_id:

@@ -157,7 +157,7 @@ class ClientFacing(Reader):
             stream.to_come = length
 
     def _new_stream(self, stream_id: int, method: bytes) -> Stream:
-        stream = self._streams[stream_id] = Stream(stream_id, method, self.peer.window, self._stream_window)
+        stream = self._streams[stream_id] = Stream(stream_id, method, self.peer.window, self._new_window())
         return stream
 
     def _refuse_push(self, promised_id: int) -> None:
@@ -229,7 +229,7 @@ class ServerFacing(Reader):
             raise UsageError("The server takes no further stream now.")
         if head.protocol and not self.peer.has_extended_connect:
             raise UsageError("The server does not take extended CONNECT (RFC 8441 §3).")
-        stream = Stream(self._next_id, head.method, self.peer.window, self._stream_window)
+        stream = Stream(self._next_id, head.method, self.peer.window, self._new_window())
         fields = request_fields(head, self._order)
         if head.method != b"CONNECT":
             fields = settle_length(stream, fields, head.body_size)

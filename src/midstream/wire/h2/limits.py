@@ -24,8 +24,10 @@ class Limits(msgspec.Struct, frozen=True):
     """Streams a client may have open at a time."""
     stream_window: int = 1_048_576
     """Body bytes of one stream that a peer may send before they are consumed."""
-    connection_window: int = 8_388_608
-    """The same for all streams together."""
+    window_growth: int = 4
+    """To how many times that a window grows while its stream is consumed as fast as it comes."""
+    connection_window: int = 16_777_216
+    """Body bytes of all streams together; it does not grow."""
     parked_bytes: int = 65536
     """Bytes waiting for a window beyond which a stream is full."""
     interim_heads: int = 64

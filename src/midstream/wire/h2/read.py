@@ -29,7 +29,7 @@ from midstream.wire.h2.errors import (
     code_name,
 )
 from midstream.wire.h2.events import Priority, StreamEvent, Trace
-from midstream.wire.h2.frame import ACK, END_HEADERS, END_STREAM, HAS_PRIORITY, HEADER, HEADER_SIZE, ID_MASK, PADDED
+from midstream.wire.h2.frame import ACK, END_HEADERS, END_STREAM, HAS_PRIORITY, HEADER_SIZE, ID_MASK, PADDED
 from midstream.wire.h2.heads import read_trailers
 from midstream.wire.h2.hpack import Block, Decoder
 from midstream.wire.h2.limits import Limits
@@ -61,7 +61,8 @@ class Reader(Controller):
         self._largest_frame = own.get(MAX_FRAME_SIZE, SMALLEST_FRAME)
         self._expected = b""
         """What has to come before the first frame."""
-        self._buffer = b""
+        self._begun = b""
+        """What has come of a frame that is not here whole."""
         self._partial: _Partial | None = None
         self._empties = Budget("empty DATA frames", limits.empties_per_second)
         self._step = self._first_frame
@@ -71,7 +72,7 @@ class Reader(Controller):
     @property
     def is_between_frames(self) -> bool:
         """True if no frame, and no field section in several frames, has come in part."""
-        return not self._buffer and self._partial is None
+        return not self._begun and self._partial is None
 
     @property
     def open_streams(self) -> int:
@@ -83,14 +84,22 @@ class Reader(Controller):
         events: list[StreamEvent] = []
         if self.has_failed:
             return events
-        buffer = self._buffer + data if self._buffer else data
         self._now = now
+        at, size = 0, len(data)
+        begun = self._begun
         try:
-            at = self._read(buffer, events)
+            while begun and at < size:  # of all that came only what is missing goes to the frame that has begun
+                missing = self._missing(begun)
+                begun += data[at : at + missing]
+                at += missing
+                begun = begun[self._read(begun, 0, events) :]
+            if at < size:
+                at = self._read(data, at, events)
+                begun = data[at:] if at < size else b""
         except FatalError as fault:
             self._fail(fault, events)
             return events
-        self._buffer = buffer[at:] if at < len(buffer) else b""
+        self._begun = begun
         return events
 
     def eof(self) -> list[StreamEvent]:
@@ -114,23 +123,36 @@ class Reader(Controller):
                 self.trace(True, *each)
         return wire
 
-    def _read(self, buffer: bytes, events: list[StreamEvent]) -> int:
+    def _missing(self, begun: bytes) -> int:
+        """Return how much more has to come, at least, before what has begun means anything."""
+        have = len(begun)
+        if self._expected:
+            return len(self._expected) - have
+        if have < HEADER_SIZE:
+            return HEADER_SIZE - have
+        return HEADER_SIZE + int.from_bytes(begun[:3], "big") - have
+
+    def _read(self, buffer: bytes, at: int, events: list[StreamEvent]) -> int:
         """Handle the frames that are here whole, and return where they end."""
-        at, size = 0, len(buffer)
+        size = len(buffer)
         if self._expected:
             at = self._skip_preface(buffer)
         largest = self._largest_frame
-        unpack = HEADER.unpack_from
         while size - at >= HEADER_SIZE and not self._expected:
-            high, low, kind, flags, stream_id = unpack(buffer, at)
-            length = high << 8 | low
+            length = buffer[at] << 16 | buffer[at + 1] << 8 | buffer[at + 2]
+            kind = buffer[at + 3]
             if length > largest:
                 self._refuse_size(kind, length, buffer[at:])
             end = at + HEADER_SIZE + length
             if end > size:
                 break
-            payload = buffer[at + HEADER_SIZE : end]
-            stream_id &= ID_MASK
+            flags = buffer[at + 4]
+            stream_id = (buffer[at + 5] << 24 | buffer[at + 6] << 16 | buffer[at + 7] << 8 | buffer[at + 8]) & ID_MASK
+            run = self._run_of_data(buffer, at, stream_id) if kind == frames.DATA and not flags and end < size else None
+            if run is None:
+                payload = buffer[at + HEADER_SIZE : end]
+            else:
+                payload, flags, end = run
             at = end
             if self.trace is not None:
                 self.trace(False, kind, flags, stream_id, payload)
@@ -158,7 +180,7 @@ class Reader(Controller):
     def _fail(self, fault: CodedError, events: list[StreamEvent]) -> None:
         self._step = self._failed
         self.has_failed = True
-        self._buffer = b""
+        self._begun = b""
         self._out.append(frames.goaway(self._last_taken, fault.code, str(fault).encode()))
         self._streams.clear()
         self._waiting.clear()
@@ -217,6 +239,35 @@ class Reader(Controller):
                 self._decoder.decode(data)
 
     # Data
+
+    def _run_of_data(self, buffer: bytes, at: int, stream_id: int) -> tuple[bytes, int, int] | None:
+        """Return the payload, flags and end of DATA frames that follow each other on a stream, as if they were one frame.
+
+        All that comes after costs by the piece, and the borders mean nothing. None if there is no such run: frames that are padded, empty
+        or more than there is room for are looked at one by one.
+        """
+        stream = self._streams.get(stream_id)
+        if stream is None or stream.reading != BODY or self._partial is not None or self.trace is not None:
+            return None
+        room = min(self._window.left, stream.window.left)
+        if stream.to_come >= 0:
+            room = min(room, stream.to_come)
+        whole, size = memoryview(buffer), len(buffer)
+        id_bytes = buffer[at + 5 : at + HEADER_SIZE]
+        pieces: list[memoryview] = []
+        flags = 0
+        while size - at >= HEADER_SIZE and not flags:
+            if buffer[at + 3] != frames.DATA or buffer[at + 5 : at + HEADER_SIZE] != id_bytes:
+                break
+            length = buffer[at] << 16 | buffer[at + 1] << 8 | buffer[at + 2]
+            flag = buffer[at + 4]
+            end = at + HEADER_SIZE + length
+            room -= length
+            if room < 0 or end > size or length > self._largest_frame or flag > END_STREAM or not (length or flag):
+                break
+            pieces.append(whole[at + HEADER_SIZE : end])
+            flags, at = flag, end
+        return (b"".join(pieces), flags, at) if len(pieces) > 1 else None
 
     def _data(self, flags: int, stream_id: int, payload: bytes, events: list[StreamEvent]) -> None:
         size = len(payload)

@@ -46,13 +46,13 @@ class Stream:
         "writing",
     )
 
-    def __init__(self, stream_id: int, method: bytes, send_window: int, receive_window: int) -> None:
+    def __init__(self, stream_id: int, method: bytes, send_window: int, window: ReceiveWindow) -> None:
         self.id = stream_id
         self.method = method
         self.reading = HEAD
         self.writing = HEAD
         self.send_window = send_window
-        self.window = ReceiveWindow(receive_window)
+        self.window = window
         self.to_come = -1
         """Body bytes that the peer announced and did not send yet; -1 without an announcement."""
         self.to_send = -1

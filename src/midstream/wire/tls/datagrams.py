@@ -66,7 +66,8 @@ class DtlsEndpoint(Endpoint):
     @property
     def timeout(self) -> float | None:
         """Seconds until `retransmit` is to be called; None if nothing has to be said again."""
-        return None if self.is_established or self._is_silent else self._connection.DTLSv1_get_timeout()
+        connection: Any = self._connection  # whose annotation says that there are whole seconds
+        return None if self.is_established or self._is_silent else connection.DTLSv1_get_timeout()
 
     def start(self) -> None:
         """Say a client's hello."""

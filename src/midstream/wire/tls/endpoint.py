@@ -16,7 +16,10 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 RECORD_SIZE: Final = 16384
 """The most plaintext that one record carries (RFC 8446 §5.1)."""
 PORTION: Final = 2 * RECORD_SIZE
-"""Bytes that pass through a memory buffer at once; two records, for one that is just over a portion would cost twice."""
+"""Plaintext that passes through a memory buffer at once; two records, for one that is just over a portion would cost twice."""
+RECORD_HEADER: Final = 5
+CIPHER_PORTION: Final = PORTION + 2 * (RECORD_HEADER + 256)
+"""The same in ciphertext: encrypted, a record is up to 256 bytes longer (RFC 8446 §5.2)."""
 FIRST_BYTES: Final = frozenset({21, 22})
 """Content types with which TLS can begin: an alert (from a peer that gives up at once) or a handshake record."""
 _DER: Final = 2
@@ -87,7 +90,7 @@ class TlsEndpoint(Protocol):
         """Return ciphertext that waits to be sent: handshake messages, alerts, key updates."""
         ...
 
-    def send(self, plain: bytes) -> bytes:
+    def send(self, plain: Buffer) -> bytes:
         """Encrypt and return the ciphertext to send.
 
         Before the handshake is complete the plaintext is kept and appears in `take_output()` later. After `close()` or
@@ -125,9 +128,11 @@ class Facts(Protocol):
 class Endpoint:
     """The facts of an endpoint, over anything that tells them as `ssl.SSLObject` does."""
 
-    __slots__ = ("_ssl", "is_closed", "is_established", "server_side")
+    __slots__ = ("_ssl", "is_closed", "is_established", "origin", "server_side")
 
     def __init__(self, tls: "TlsObject", *, server_side: bool) -> None:
+        self.origin: object | None = None
+        """What its maker wants to know of it later."""
         self._ssl = tls
         self.server_side = server_side
         self.is_established = False
@@ -170,14 +175,18 @@ class Endpoint:
 class MemoryEndpoint(Endpoint):
     """The states that all endpoints on streams have in common, over anything that behaves as `ssl.SSLObject` and `ssl.MemoryBIO` do."""
 
-    __slots__ = ("_has_answered", "_incoming", "_kept", "_outgoing", "_put", "_step")
+    __slots__ = ("_has_answered", "_header", "_incoming", "_kept", "_outgoing", "_put", "_step", "_to_come")
 
     def __init__(self, tls: "TlsObject", incoming: "Incoming", outgoing: "Outgoing", *, server_side: bool) -> None:
         super().__init__(tls, server_side=server_side)
         self._incoming = incoming
         self._outgoing = outgoing
         self._kept = bytearray()
-        self._step: Callable[[Buffer], bytes] = self._first
+        self._to_come = 0
+        """Bytes of the record that has begun which did not come yet."""
+        self._header = b""
+        """What has come of the next record, if that is less than its header."""
+        self._step: Callable[[bytes], bytes] = self._first
         self._put: Callable[[Buffer], None] = self._keep
         self._has_answered = False
 
@@ -192,12 +201,12 @@ class MemoryEndpoint(Endpoint):
     def take_output(self) -> bytes:
         return self._outgoing.read()
 
-    def send(self, plain: bytes) -> bytes:
+    def send(self, plain: Buffer) -> bytes:
         if len(plain) <= PORTION:
             self._put(plain)
             return self._outgoing.read()
         output = []
-        for portion in _portions(plain):
+        for portion in portions(plain):
             self._put(portion)
             output.append(self._outgoing.read())
         return b"".join(output)
@@ -221,17 +230,18 @@ class MemoryEndpoint(Endpoint):
 
     # The steps of receiving: first bytes → handshake → reading → silence.
 
-    def _first(self, data: Buffer) -> bytes:
+    def _first(self, data: bytes) -> bytes:
         if not data:
             return b""
         if data[0] not in FIRST_BYTES:
             self._end()
-            raise not_tls(bytes(data[:64]), server_side=self.server_side)
+            raise not_tls(data[:64], server_side=self.server_side)
         self._step = self._shake
         return self._shake(data)
 
-    def _shake(self, data: Buffer) -> bytes:
-        self._incoming.write(data)
+    def _shake(self, data: bytes) -> bytes:
+        for portion in self._cut(data):
+            self._incoming.write(portion)
         try:
             self._ssl.do_handshake()
         except ssl.SSLWantReadError:
@@ -245,10 +255,10 @@ class MemoryEndpoint(Endpoint):
             self._flush()
         return self._read(b"")
 
-    def _read(self, data: Buffer) -> bytes:
+    def _read(self, data: bytes) -> bytes:
         pieces: list[bytes] = []
         incoming, read = self._incoming, self._ssl.read
-        for portion in (data,) if len(data) <= PORTION else _portions(data):
+        for portion in self._cut(data):
             incoming.write(portion)
             try:
                 while incoming.pending:
@@ -266,6 +276,24 @@ class MemoryEndpoint(Endpoint):
         if self._kept:
             self._flush()
         return b"".join(pieces)
+
+    def _cut(self, data: bytes) -> list[Buffer]:
+        """Cut what came into portions that end where a record does: to read on into the midst of one costs an exception."""
+        start = len(self._header)
+        if start:
+            data = self._header + data
+        at, size = self._to_come, len(data)
+        found: list[Buffer] = []
+        while size - at >= RECORD_HEADER:
+            end = at + RECORD_HEADER + (data[at + 3] << 8 | data[at + 4])
+            if end - start > CIPHER_PORTION and at > start:
+                found.append(memoryview(data)[start:at])
+                start = at
+            at = end
+        self._header = data[at:] if at < size else b""
+        self._to_come = max(at - size, 0)
+        found.append(memoryview(data)[start:] if start else data)
+        return found
 
     # The steps of sending: keeping until the handshake is complete → writing → dropping.
 
@@ -344,7 +372,7 @@ class TlsObject(Protocol):
     @property
     def session_reused(self) -> bool | None: ...
     def do_handshake(self) -> None: ...
-    def read(self, len: int = ..., /) -> bytes: ...  # noqa: A002 - its name there
+    def read(self, len: int = 1024, /) -> bytes: ...  # noqa: A002 - its name there
     def write(self, data: Buffer, /) -> int: ...
     def unwrap(self) -> None: ...
     def version(self) -> str | None: ...
@@ -366,10 +394,10 @@ class Outgoing(Protocol):
 
     @property
     def pending(self) -> int: ...
-    def read(self, size: int = ..., /) -> bytes: ...
+    def read(self, size: int = -1, /) -> bytes: ...
 
 
-def _portions(data: Buffer) -> Iterable[Buffer]:
+def portions(data: Buffer) -> Iterable[Buffer]:
     """Cut what goes through a buffer of OpenSSL's: it never gives back what it once held, for as long as the connection lives."""
     if len(data) <= PORTION:
         return (data,)
@@ -377,7 +405,7 @@ def _portions(data: Buffer) -> Iterable[Buffer]:
     return [view[at : at + PORTION] for at in range(0, len(view), PORTION)]
 
 
-def silence(_data: Buffer) -> bytes:
+def silence(_data: bytes) -> bytes:
     """Receive when all is over; a plain function, so that a finished endpoint is freed without a garbage collection."""
     return b""
 

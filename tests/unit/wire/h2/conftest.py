@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from midstream.wire.errors import PeerError
-from midstream.wire.events import RequestHead
+from midstream.wire.events import Data, RequestHead
 from midstream.wire.h2 import ClientFacing, Limits, ServerFacing
 from midstream.wire.h2 import frame as frames
 from midstream.wire.h2.errors import CodedError
@@ -17,13 +17,17 @@ REQUEST = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a"), 
 
 
 def plain(events: list) -> list:
-    """Make events comparable."""
-    return [
-        (at, (type(event).__name__, event.message, event.code if isinstance(event, CodedError) else event.status))
-        if isinstance(event, PeerError)
-        else (at, event)
-        for at, event in events
-    ]
+    """Make events comparable: errors by what they say, and data of one stream in one piece."""
+    found: list = []
+    for at, event in events:
+        if isinstance(event, PeerError):
+            code = event.code if isinstance(event, CodedError) else event.status
+            found.append((at, (type(event).__name__, event.message, code)))
+        elif found and isinstance(event, Data) and found[-1][0] == at and isinstance(found[-1][1], Data):
+            found[-1] = (at, Data(found[-1][1].data + event.data))
+        else:
+            found.append((at, event))
+    return found
 
 
 class Twins:

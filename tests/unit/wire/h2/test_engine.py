@@ -43,7 +43,7 @@ def test_the_server_introduces_itself(client):
     remote = client(greets=False, extended=True, table_bytes=100, frame_bytes=20_000)
     settings, update = remote.hears()
     assert frames.pairs(settings.payload) == [(4, 1_048_576), (6, 65_536), (1, 100), (5, 20_000), (3, 256), (8, 1)]
-    assert update == (frames.WINDOW_UPDATE, 0, 0, (8_388_608 - 65_535).to_bytes(4, "big"))
+    assert update == (frames.WINDOW_UPDATE, 0, 0, (16_777_216 - 65_535).to_bytes(4, "big"))
     remote = client(greets=False, connection_window=1)
     assert [each.kind for each in remote.hears()] == [frames.SETTINGS]
 

@@ -77,7 +77,7 @@ def test_h2_01_trailers_and_h2_13_padding(client):
     events = remote.says(
         remote.request(1, end=False), padded, remote.data(1, b"!"), remote.headers(1, [(b"t", b"1")], end=True)
     )
-    assert [event for _, event in events[1:]] == [Data(b"hello"), Data(b"!"), Trailers([(b"t", b"1")]), END]
+    assert [event for _, event in events[1:]] == [Data(b"hello!"), Trailers([(b"t", b"1")]), END]
     assert events[0][1].body_size is None
     stream = remote.engine.whole._streams[1]
     assert (stream.window.held, stream.window.left) == (6, 1_048_576 - 12)
@@ -232,9 +232,45 @@ def test_more_after_the_end(client):
 def test_h2_10_more_data_than_the_stream_allows(client):
     remote = client(stream_window=70_000)
     wire = remote.request(1, end=False) + remote.data(1, b"x" * 14_000) * 5
-    assert [type(event) for _, event in remote.says(wire)] == [RequestHead] + [Data] * 5
+    assert [event for _, event in remote.says(wire)[1:]] == [Data(b"x" * 70_000)]
     assert broken(remote, remote.says(remote.data(1, b"x"))) == FLOW_CONTROL_ERROR
     assert remote.engine.whole._window.held == 0
+
+
+def test_data_frames_in_a_row_are_one_piece(client):
+    remote = client()
+    body = remote.data(1, b"ab") + remote.data(1, b"cd") + remote.data(1, b"ef", end=True)
+    events = remote.engine.whole.receive(remote.request(1, end=False) + body)
+    assert events[1:] == [(1, Data(b"abcdef")), (1, END)]
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        lambda remote: remote.data(3, b"other"),
+        lambda remote: frames.frame(frames.DATA, PADDED, 1, b"\1x\0"),
+        lambda remote: frames.frame(frames.PING, 0, 0, b"p" * 8),
+        lambda remote: remote.data(1, b""),
+        lambda remote: remote.data(1, b"x" * 20)[:15],
+        lambda remote: remote.data(1, b"x" * 98),
+    ],
+    ids=["stream", "padding", "kind", "empty", "part", "window"],
+)
+def test_a_row_of_data_ends_where_something_else_comes(client, then):
+    remote = client(stream_window=100_000)
+    remote.says(remote.request(1, end=False), remote.request(3, end=False))
+    remote.engine.whole._streams[1].window.left = remote.engine.parted._streams[1].window.left = 101
+    events = remote.says(remote.data(1, b"a"), remote.data(1, b"b"), remote.data(1, b"c"), then(remote))
+    assert events[0][1].data.startswith(b"abc")
+
+
+def test_h2_30_a_row_of_data_ends_where_the_body_should(client):
+    remote = client()
+    events = remote.says(
+        remote.request(1, (b"content-length", b"3"), end=False), remote.data(1, b"ab") + remote.data(1, b"cd") * 2
+    )
+    assert events[1] == (1, Data(b"ab"))
+    assert broken(remote, events) == PROTOCOL_ERROR
 
 
 def test_h2_12_late_frames_of_a_stream_that_we_reset(client):
