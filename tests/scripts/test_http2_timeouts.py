@@ -19,6 +19,8 @@ TIMES = {
     "server_idle_timeout": 15,
     "http2_ping_keepalive": 40,
 }
+SMALL = Limits(stream_window=65_535, window_growth=1)
+"""Of a client that lets the proxy send no more of one body than HTTP/2 does by default."""
 
 
 def pass_time(both, seconds, *, answers_pings=True):
@@ -187,9 +189,7 @@ def test_a_client_whose_window_stays_shut_is_given_up(duet, tape, is_http1):
 def test_a_client_that_takes_its_time_gets_everything(duet, tape, is_http1, whole):
     """It is not the server who is slow, however long it is held."""
     times = TIMES | {"tcp_timeout": 20, "first_byte_timeout": 20}
-    both = duet(
-        **TO_HTTP1 if is_http1 else {}, **times, addons=[tape], limits=Limits(stream_window=65_535, window_growth=1)
-    )
+    both = duet(**TO_HTTP1 if is_http1 else {}, **times, addons=[tape], limits=SMALL)
     stream = both.client.asks("GET")
     both.client.hear()
     both.client.consumes = False
@@ -215,7 +215,7 @@ def test_what_waits_for_the_client_when_its_exchange_is_over_is_sent(duet, tape,
         def response(self, flow):
             pass
 
-    both = duet(**TO_HTTP1, **TIMES, addons=[tape, *([Wants()] if holds else [])], limits=Limits(stream_window=65_535))
+    both = duet(**TO_HTTP1, **TIMES, addons=[tape, *([Wants()] if holds else [])], limits=SMALL)
     stream = both.client.asks("GET")
     both.client.hear()
     both.client.consumes = False
@@ -243,7 +243,7 @@ def client_waits(both, seconds):
 
 def much_for_a_shut_window(duet, **options):
     """Return a duet whose client has been sent more than it takes, on a stream whose exchange is over, and that stream."""
-    both = duet(**TO_HTTP1, **TIMES | options, limits=Limits(stream_window=65_535))
+    both = duet(**TO_HTTP1, **TIMES | options, limits=SMALL)
     stream = both.client.asks("GET")
     both.client.hear()
     both.client.consumes = False
@@ -297,7 +297,7 @@ def test_without_a_timeout_a_response_waits_as_long_as_its_client_is_there(duet)
 
 @pytest.mark.parametrize("opens", [False, True])
 def test_h2_33_an_early_answer_is_not_cut_off_with_the_rest_of_its_request(duet, opens):
-    both = duet(**TO_HTTP1, **TIMES, limits=Limits(stream_window=65_535))
+    both = duet(**TO_HTTP1, **TIMES, limits=SMALL)
     stream = both.client.asks("POST", "/", None)
     both.client.hear()
     both.client.consumes = False
@@ -319,7 +319,7 @@ def test_h2_33_an_early_answer_is_not_cut_off_with_the_rest_of_its_request(duet,
 
 
 def test_a_connection_that_is_to_close_sends_what_waits(duet):
-    both = duet(**TO_HTTP1, limits=Limits(stream_window=65_535))
+    both = duet(**TO_HTTP1, limits=SMALL)
     stream = both.client.asks("GET")
     both.client.hear()
     both.client.consumes = False
@@ -338,7 +338,7 @@ def test_a_connection_that_is_to_close_sends_what_waits(duet):
 
 
 def test_h2_19_a_client_that_is_gone_with_its_window_shut(duet):
-    both = duet(**TO_HTTP1, **TIMES, limits=Limits(stream_window=65_535))
+    both = duet(**TO_HTTP1, **TIMES, limits=SMALL)
     both.client.asks("GET")
     both.client.hear()
     both.client.consumes = False

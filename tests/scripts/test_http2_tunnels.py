@@ -484,6 +484,7 @@ def test_shutting_down_lets_tunnels_finish_and_ends_idle_ones(play):
 def test_a_slow_server_holds_the_client_and_memory_stays_bounded(play, is_watched):
     scenario = play(
         http2_stream_window=200_000,
+        http2_window_growth=1,
         addons=[Recorder("tcp_start", "tcp_end", "tcp_error", but="tcp_")] if is_watched else [],
     )
     client = client_of(scenario)
@@ -506,7 +507,7 @@ def test_a_slow_server_holds_the_client_and_memory_stays_bounded(play, is_watche
 
 
 def test_a_slow_tunnel_does_not_hold_others(play):
-    scenario = play(http2_stream_window=200_000)
+    scenario = play(http2_stream_window=200_000, http2_window_growth=1)
     client = client_of(scenario)
     slow, quick = Tunnel(client, "slow.example:25"), Tunnel(client, "quick.example:25")
     for tunnel in (slow, quick):

@@ -10,7 +10,7 @@ from midstream.wire.h2.errors import CANCEL
 from midstream.wire.h2.frame import END_HEADERS, END_STREAM
 
 TO_HTTP1 = {"mode": "reverse:http://origin:80", "server_http2": "never"}
-WINDOWS = {"http2_stream_window": "100k", "http2_connection_window": "200k"}
+WINDOWS = {"http2_stream_window": "100k", "http2_connection_window": "200k", "http2_window_growth": 1}
 STREAM, CONNECTION = 100 * 1024, 200 * 1024
 PIECE = 10_000
 SMALL = Limits(stream_window=65_535)
@@ -46,6 +46,27 @@ def test_h2_10_a_slow_client_holds_an_http_2_server(duet):
     response = both.client.response(stream)
     assert response.is_whole
     assert len(response.body) == size
+
+
+def test_h2_10_a_window_grows_for_a_client_that_keeps_up_and_bounds_what_waits_when_it_stops(duet):
+    both = duet(limits=Limits(stream_window=1_000_000), http2_stream_window="100k", http2_window_growth=3)
+    both.client.asks("GET")
+    both.client.hear()
+    both.server.answers(1, 200, None)
+    credited = []
+    for _ in range(60):
+        send_all(both.server, 1, pieces=1)
+        both.talk()
+        credited = [int.from_bytes(each.payload) for each in both.server.frames if each.kind == frames.WINDOW_UPDATE]
+    assert sum(credited) > 600_000 + STREAM, "the server may send more than has come"
+    both.client.consumes = False
+    both.talk()
+    send_all(both.server, 1, pieces=300)
+    both.talk()
+    stopped_at = both.server.engine.parked(1)
+    assert stopped_at > 0, "the server is held"
+    received = len(both.client.response(1).body)
+    assert 3_600_000 - stopped_at - received <= 3 * STREAM + 65_536 + PIECE, "by three times the first window"
 
 
 def test_h2_10_a_slow_client_holds_an_http_1_server(duet):
