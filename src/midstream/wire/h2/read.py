@@ -1,7 +1,7 @@
 """The reading half that both engines share: frames in, events out.
 
-Frames are handled when they are there whole; the events do not depend on how the bytes were cut. `_step` is what the next
-frame means:
+Frames are handled when they are there whole; how the bytes were cut shows in nothing but the borders between pieces of a body,
+which carry no meaning. `_step` is what the next frame means:
 
     _first_frame ─▶ _frame ─ HEADERS without END_HEADERS ─▶ _continuation ─ END_HEADERS ─▶ _frame
                     any fault of the connection ─▶ _failed
