@@ -13,12 +13,10 @@ import pstats
 import tempfile
 import time
 
-from midstream.addons import default_addons
-from midstream.addons.crl import Revocations
+from harness.inmemory import Wire, scenario
+
 from midstream.cli.allocator import keep_freed_memory
-from midstream.testing import Scenario
 from midstream.testing.http2 import Http2Peer
-from midstream.testing.scenario import ScriptedPeer
 from midstream.testing.tls import Origins, tls_client
 from midstream.wire.events import Data, ResponseHead
 from midstream.wire.h2 import Limits
@@ -31,49 +29,12 @@ BODY_BYTES = 1 << 40
 """What the server announces, so that the response never ends."""
 
 
-class Wire:
-    """What carries a peer's bytes: at once until the body begins, then by hand, so that nothing else is measured."""
-
-    def __init__(self, peer: ScriptedPeer) -> None:
-        self.peer = peer
-        self._waiting: list[bytes] = []
-        self._written: list[bytes] = []
-        self._is_held = False
-
-    def hold(self) -> None:
-        self._is_held = True
-        transport = self.peer.transport
-        transport.write = self._written.append  # type: ignore[method-assign]  # its own costs a copy of everything
-        transport.writelines = self._written.extend  # type: ignore[method-assign]
-
-    def sends(self, data: bytes) -> None:
-        if self._is_held:
-            self._waiting.append(data)
-        else:
-            self.peer.sends(data)
-
-    def received(self) -> bytes:
-        if not self._is_held:
-            return self.peer.received()
-        data = b"".join(self._written)
-        self._written.clear()
-        return data
-
-    def take_sent(self) -> bytes:
-        data = b"".join(self._waiting)
-        self._waiting.clear()
-        return data
-
-
 class Path:
     """One stream, in the midst of its response."""
 
     def __init__(self, directory: str, frame_bytes: int) -> None:
-        # All that `dump` has, but what needs an engine's authority.
-        addons = [addon for addon in default_addons() if not isinstance(addon, Revocations)]
         origins = Origins(directory)
-        mode = "reverse:https://localhost:8443"
-        self.scenario = Scenario(mode, addons=addons, ssl_verify_upstream_trusted_ca=origins.path)
+        self.scenario = scenario("reverse:https://localhost:8443", ssl_verify_upstream_trusted_ca=origins.path)
         self.seconds = 0.0
         self._body = Data(bytes(frame_bytes))
         self._to_client = Wire(self.scenario.client())
@@ -89,10 +50,10 @@ class Path:
         """Ask, and answer with a head."""
         ends = self._client_tls, self._server_tls
         limits = Limits(stream_window=32 << 20, connection_window=32 << 20)
-        client = Http2Peer.client(ends[0], limits=limits)  # type: ignore[arg-type]  # it speaks through TLS
+        client = Http2Peer.client(ends[0], limits=limits)
         client.asks("GET", "/big", scheme="https", authority="localhost")
         ends[0].shake(ends[1])
-        server = Http2Peer.server(ends[1], limits=limits)  # type: ignore[arg-type]
+        server = Http2Peer.server(ends[1], limits=limits)
         self._stream = server.streams[0]
         size = b"%d" % BODY_BYTES
         server.engine.send(self._stream, ResponseHead(200, b"", b"HTTP/2.0", [(b"content-length", size)], BODY_BYTES))
@@ -124,7 +85,7 @@ class Path:
         self._server.receive(self._server_tls.endpoint.receive(self._to_server.received()))
 
     def _deliver(self, wire: Wire, data: bytes) -> None:
-        peer, turns = wire.peer._peer, self.scenario.session.turns  # noqa: SLF001 - `sends` settles each time
+        peer, turns = wire.peer, self.scenario.session.turns
         started = time.process_time()
         peer.data_received(data)
         turns.end()
@@ -135,7 +96,7 @@ def main() -> None:
     """Print the best round and the median."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frame", type=int, default=8192, help="bytes in a DATA frame of the server's; nginx has 8192")
-    parser.add_argument("--megabytes", type=int, default=100, help="bytes in a round")
+    parser.add_argument("--megabytes", type=int, default=100, help="what passes in a round")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--profile", action="store_true", help="profile instead")
     options = parser.parse_args()

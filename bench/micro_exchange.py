@@ -14,10 +14,8 @@ import tempfile
 import time
 from typing import Protocol
 
-from midstream.addons import default_addons
-from midstream.addons.crl import Revocations
-from midstream.testing import Scenario
-from midstream.testing.scenario import ScriptedPeer
+from harness.inmemory import Wire, scenario
+
 from midstream.testing.tls import Origins, tls_client
 
 CLIENTS = 50
@@ -52,31 +50,11 @@ class Talker(Protocol):
     def received(self) -> bytes: ...
 
 
-class Wire:
-    """What carries a talker's bytes: at once while connections are made, then by hand, so that nothing else is measured."""
-
-    def __init__(self, peer: ScriptedPeer) -> None:
-        self.peer = peer
-        self.waiting: list[bytes] = []
-        self.is_held = False
-
-    def sends(self, data: bytes) -> None:
-        if self.is_held:
-            self.waiting.append(data)
-        else:
-            self.peer.sends(data)
-
-    def received(self) -> bytes:
-        return self.peer.transport.take() if self.is_held else self.peer.received()
-
-
 class Path:
     """A proxy with warm connections: as many clients as servers, each asking once per batch."""
 
     def __init__(self, mode: str, request: bytes, **options: str) -> None:
-        # All that `dump` has, but what needs an engine's authority.
-        addons = [addon for addon in default_addons() if not isinstance(addon, Revocations)]
-        self.scenario = Scenario(mode, addons=addons, **options)
+        self.scenario = scenario(mode, **options)
         self.request = request
         self.clients: list[tuple[Wire, Talker]] = []
         self.servers: list[tuple[Wire, Talker]] = []
@@ -93,8 +71,7 @@ class Path:
         arriving = []
         for wire, talker in talkers:
             talker.sends(data)
-            arriving.append((wire.peer._peer, b"".join(wire.waiting)))  # noqa: SLF001 - `sends` settles each time
-            wire.waiting.clear()
+            arriving.append((wire.peer, wire.take_sent()))
         turns = self.scenario.session.turns
         started = time.process_time()
         for peer, come in arriving:
@@ -128,14 +105,13 @@ def tls() -> Path:
             b"GET /small HTTP/1.1\r\nHost: localhost:8080\r\n" + FIELDS,
             ssl_verify_upstream_trusted_ca=origins.path,
         )
-        scenario = path.scenario
         for number in range(CLIENTS):
-            wire = Wire(scenario.client())
-            client = tls_client(scenario, wire, "localhost")
+            wire = Wire(path.scenario.client())
+            client = tls_client(path.scenario, wire, "localhost")
             client.shake()
-            if len(scenario.servers) <= number:
+            if len(path.scenario.servers) <= number:
                 client.sends(path.request)
-            server = Wire(scenario.servers[number])
+            server = Wire(path.scenario.servers[number])
             talker = origins.serve(server, "localhost")
             client.shake(talker)
             if number == 0:
@@ -154,7 +130,7 @@ def _answer_all(path: Path) -> None:
     for _, client in path.clients:
         assert client.received()
     for wire, _ in path.clients + path.servers:
-        wire.is_held = True
+        wire.hold()
 
 
 PATHS = {"plain": plain, "tls": tls}
